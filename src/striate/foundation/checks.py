@@ -1,0 +1,180 @@
+"""Argument checks, and the one sentence they refuse with: got, expected, fix."""
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Any, TypeGuard
+
+
+class UserError(ValueError):
+    """Something the user gave cannot be used; the text says what, and how to mend it.
+
+    Args:
+        where: What refuses: a layer with its name, a function, a command.
+        got: What arrived.
+        needs: What would have been accepted.
+        fix: One sentence that tells how to mend it.
+
+    Example:
+        >>> str(UserError("Conv2D 'conv2d'", "filters=0", "a whole number of at least 1", "Pass filters=32."))
+        "Conv2D 'conv2d' got filters=0; it needs a whole number of at least 1. Pass filters=32."
+    """
+
+    def __init__(self, where: str, got: str, needs: str, fix: str) -> None:
+        super().__init__(f"{where} got {got}; it needs {needs}. {fix}")
+        self.where, self.got, self.needs, self.fix = where, got, needs, fix
+
+    def __reduce__(self) -> tuple[Any, ...]:  # four arguments, so that worker processes can send it home
+        return type(self), (self.where, self.got, self.needs, self.fix)
+
+
+class UnsupportedError(UserError):
+    """Keras knows this; striate does not (yet), and says so instead of ignoring it."""
+
+
+def is_int(value: object) -> TypeGuard[int]:
+    """Whether `value` is a whole number (NumPy's count, booleans do not).
+
+    Example:
+        >>> is_int(3), is_int(True), is_int(3.0)
+        (True, False, False)
+    """
+    return hasattr(value, "__index__") and not isinstance(value, bool) and not hasattr(value, "__len__")
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """A sentence that suggests the likeliest of `choices`, or lists them all.
+
+    Example:
+        >>> nearest("adm", ["adam", "sgd"])
+        "Did you mean 'adam'?"
+        >>> nearest("qqq", ["adam", "sgd"])
+        "Choose one of 'adam', 'sgd'."
+    """
+    options = list(choices)
+    if not options:
+        return "There are none."
+    lowered = {option.lower(): option for option in options}
+    found = difflib.get_close_matches(word.lower(), lowered, n=1)
+    if found:
+        return f"Did you mean {lowered[found[0]]!r}?"
+    return "Choose one of " + ", ".join(repr(option) for option in options) + "."
+
+
+def check_choice(where: str, argument: str, value: object, choices: Iterable[str]) -> str:
+    """Return `value` if it is one of `choices`, whatever its case.
+
+    Raises:
+        UserError: `value` is none of them; the nearest is suggested.
+
+    Example:
+        >>> check_choice("Conv2D", "padding", "SAME", ["valid", "same"])
+        'same'
+    """
+    options = list(choices)
+    if isinstance(value, str):
+        for option in options:
+            if value.lower() == option.lower():
+                return option
+    needs = "one of " + ", ".join(repr(option) for option in options)
+    raise UserError(where, f"{argument}={value!r}", needs, nearest(str(value), options))
+
+
+def check_int(where: str, argument: str, value: object, *, minimum: int = 1) -> int:
+    """Return `value` as an int of at least `minimum`.
+
+    Raises:
+        UserError: `value` is no whole number, or too small.
+    """
+    if not is_int(value) or int(value) < minimum:
+        needs = f"a whole number of at least {minimum}"
+        raise UserError(where, f"{argument}={value!r}", needs, f"Pass for example {argument}={max(minimum, 1)}.")
+    return int(value)
+
+
+def check_ints(where: str, argument: str, value: object, count: int, *, minimum: int = 1) -> tuple[int, ...]:
+    """Return `value` as `count` ints of at least `minimum`; one int stands for all of them.
+
+    Example:
+        >>> check_ints("Conv2D", "kernel_size", 3, 2)
+        (3, 3)
+
+    Raises:
+        UserError: `value` is neither an int nor `count` of them, or one is too small.
+    """
+    values = [value] * count if is_int(value) else value
+    if (
+        not isinstance(values, list | tuple)
+        or len(values) != count
+        or not all(is_int(v) and v >= minimum for v in values)
+    ):
+        needs = f"a whole number of at least {minimum}, or {count} of them"
+        example = (3,) * count
+        raise UserError(where, f"{argument}={value!r}", needs, f"Pass for example {argument}={example}.")
+    return tuple(int(v) for v in values)
+
+
+def check_flag(where: str, argument: str, value: object) -> bool:
+    """Return `value` if it is True or False (NumPy's, too).
+
+    Example:
+        >>> check_flag("Conv2D", "use_bias", False)
+        False
+
+    Raises:
+        UserError: `value` is anything else, 0, 1 and "no" included.
+    """
+    if type(value).__name__ not in ("bool", "bool_"):
+        raise UserError(where, f"{argument}={value!r}", "True or False", f"Pass {argument}=True or {argument}=False.")
+    return bool(value)
+
+
+def check_number(
+    where: str, argument: str, value: object, needs: str, accept: Callable[[float], bool] = lambda value: True
+) -> float:
+    """Return `value` as a float that `accept` holds true.
+
+    Args:
+        needs: The accepted range in words, for the error: "a rate from 0 up to but not including 1".
+
+    Example:
+        >>> check_number("Dropout", "rate", 0.5, "a rate from 0 up to but not including 1", lambda v: 0 <= v < 1)
+        0.5
+
+    Raises:
+        UserError: `value` is no number, or out of range.
+    """
+    number = isinstance(value, int | float) or (hasattr(value, "__float__") and not hasattr(value, "__len__"))
+    if not number or isinstance(value, bool) or not accept(float(value)):  # type: ignore[arg-type]
+        raise UserError(where, f"{argument}={value!r}", needs, f"Change {argument}.")
+    return float(value)  # type: ignore[arg-type]
+
+
+def refuse_unknown(where: str, given: dict[str, Any], known: Iterable[str], keras_defaults: dict[str, Any]) -> None:
+    """Refuse keyword arguments that nobody reads, instead of dropping them.
+
+    An argument of Keras's that striate does not support passes while it holds Keras's default, since it then
+    asks for nothing; files written by Keras spell all of them out.
+
+    Args:
+        given: The left-over keyword arguments.
+        known: Names that would have been accepted, for the suggestion.
+        keras_defaults: Keras's arguments that striate does not support, with their defaults.
+
+    Raises:
+        UnsupportedError: An argument that Keras has and striate does not support.
+        UserError: An argument that neither has.
+    """
+    for name, value in given.items():
+        if name in keras_defaults:
+            if value is not None and not _equal(value, keras_defaults[name]):
+                needs = f"{name}={keras_defaults[name]!r}: striate does not support other values of this Keras argument"
+                raise UnsupportedError(where, f"{name}={value!r}", needs, f"Leave {name} out.")
+        else:
+            raise UserError(where, f"an unknown argument {name}={value!r}", "arguments it knows", nearest(name, known))
+
+
+def _equal(value: object, default: object) -> bool:
+    try:
+        return bool(value == default)
+    except ValueError:  # arrays compare cell by cell
+        return False

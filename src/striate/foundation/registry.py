@@ -1,0 +1,88 @@
+"""Names for classes: how 'adam', 'Adam' and a Keras config all lead to the same thing."""
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from striate.foundation.checks import UserError, nearest
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """The classes of one kind, found by name, by Keras config, or passed through as they are.
+
+    Names match whatever their case and underscores: `glorot_uniform`, `GlorotUniform`.
+
+    Args:
+        kind: What an entry is, in words, for errors: "initializer".
+        module: The Keras module that exports these classes, written into files: "keras.initializers".
+        base: What an entry is an instance of.
+    """
+
+    def __init__(self, kind: str, module: str, base: type[T]) -> None:
+        self.kind, self.module, self.base = kind, module, base
+        self.classes: dict[str, type[T]] = {}
+        self._keys: dict[str, type[T]] = {}
+
+    def register(self, *aliases: str) -> Callable[[type[T]], type[T]]:
+        """A class decorator that makes the class known under its own name and `aliases`."""
+
+        def add(cls: type[T]) -> type[T]:
+            self.classes[cls.__name__] = cls
+            for name in (cls.__name__, *aliases):
+                self._keys[_key(name)] = cls
+            return cls
+
+        return add
+
+    def find(self, name: str, where: str) -> type[T]:
+        """The class called `name`.
+
+        Raises:
+            UserError: There is none; the nearest name is suggested.
+        """
+        if _key(name) not in self._keys:
+            raise UserError(where, f"{self.kind} {name!r}", f"a known {self.kind}", nearest(name, self.classes))
+        return self._keys[_key(name)]
+
+    def get(self, identifier: Any, where: str | None = None) -> T:
+        """An instance for `identifier`: a name, a Keras config, a class, or an instance.
+
+        Raises:
+            UserError: It is none of these, or names nothing known.
+        """
+        where = where or self.kind.capitalize()
+        if isinstance(identifier, self.base):
+            return identifier
+        if isinstance(identifier, str):
+            return self.find(identifier, where)()
+        if isinstance(identifier, type) and issubclass(identifier, self.base):
+            return identifier()
+        if isinstance(identifier, dict) and isinstance(identifier.get("class_name"), str):
+            cls = self.find(identifier["class_name"], where)
+            config = identifier.get("config") or {}
+            return self._configured(cls, config, where)
+        needs = f"the name of a known {self.kind}, or a {self.base.__name__}"
+        raise UserError(where, f"{self.kind} {identifier!r}", needs, nearest(str(identifier), self.classes))
+
+    def _configured(self, cls: type[T], config: Any, where: str) -> T:
+        """An instance made with the arguments of a config, which may come from any file."""
+        make = getattr(cls, "from_config", None)
+        try:
+            return make(config) if make else cls(**config)
+        except TypeError as error:
+            got = f"{cls.__name__} with {config!r}"
+            raise UserError(where, got, "arguments it knows", f"Python says: {error}.") from error
+
+    def serialize(self, entry: Any) -> dict[str, Any]:
+        """The Keras config of `entry`, as `.keras` files hold it."""
+        return {
+            "module": self.module,
+            "class_name": type(entry).__name__,
+            "config": entry.config(),
+            "registered_name": None,
+        }
+
+
+def _key(name: str) -> str:
+    return name.replace("_", "").lower()
