@@ -1,0 +1,346 @@
+"""The contract that every layer keeps."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from striate.foundation.checks import UserError, check_flag, refuse_unknown
+from striate.foundation.names import snake_case, unique_name
+from striate.foundation.registry import Registry
+from striate.foundation.shapes import LETTERS, Window
+from striate.layers import initializers, regularizers
+from striate.layers.options import KERAS_DEFAULTS, argument_names, check_item_shape, check_weights, dtype_name
+from striate.layers.structure import as_tensor, describe_all, is_shape, mode, shape_of
+from striate.layers.symbol import Node, ShapeError, Symbol, in_context, replace_symbols, symbols_in
+from striate.layers.trial import shape_by_trial
+
+
+class Layer(torch.nn.Module):
+    """What a network is made of: a torch module that knows shapes before data comes.
+
+    A layer reads in one order: `__init__` (checks only), `build(input_shape)` (makes the weights),
+    `forward(x)`, `compute_output_shape(input_shape)` (checks the shape, too), `config()`. Called on a `Symbol` it
+    records a node; called on an array it builds itself if need be, and computes.
+
+    Layers compute as in inference until told otherwise (`train()`, `training=True`, or `fit`), as Keras's do.
+
+    Args:
+        name: Unique within a model; made from the class name if left out.
+        trainable: Whether training changes the weights.
+        dtype: The dtype of the weights: "float32" (default) or "float64".
+        input_shape: For the first layer of a `Sequential`: the shape of one item, without N.
+
+    Example:
+        >>> import torch
+        >>> class Scale(Layer):
+        ...     def build(self, input_shape):
+        ...         self.factor = self.add_weight(shape=(input_shape[-1],), initializer="ones")
+        ...     def forward(self, x):
+        ...         return x * self.factor
+        >>> Scale()(torch.ones(2, 3)).shape
+        torch.Size([2, 3])
+    """
+
+    # How many axes the input has, N included; None where any number will do.
+    rank: ClassVar[int | None] = None
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        input_shape: tuple[int | None, ...] | None = None,
+        **unknown: Any,
+    ) -> None:
+        super().__init__()
+        self.training = False
+        kind = type(self).__name__
+        refuse_unknown(kind, unknown, argument_names(type(self)), KERAS_DEFAULTS)
+        if name is not None and (not isinstance(name, str) or not name or "." in name or "/" in name):
+            raise UserError(kind, f"name={name!r}", "a text without '.' and '/'", "Choose another name.")
+        self.name = name or unique_name(snake_case(kind))
+        self.dtype = dtype_name(self.where, dtype)
+        self.declared_shape = None if input_shape is None else check_item_shape(self.where, input_shape)
+        self.built = False
+        self.nodes: list[Node] = []
+        self._trainable = check_flag(self.where, "trainable", trainable)
+        self._penalties: list[tuple[regularizers.Regularizer, torch.nn.Parameter]] = []
+        self._frozen: list[torch.nn.Parameter] = []
+        self._accepted: tuple[Any, Any] | None = None
+        self.seen_shape: Any = None  # of the last input that came
+
+    # What a layer writes -------------------------------------------------------------------------
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights for inputs of this shape; called once, before the first `forward`."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute. Keras's name for it, `call`, serves as well."""
+        call = getattr(self, "call", None)
+        if call is None:
+            raise UserError(self.where, "a call", "a forward method", "Write forward(self, x) in the class.")
+        if _takes_training(type(self).call):  # type: ignore[attr-defined]
+            kwargs.setdefault("training", self.training)
+        return call(*args, **kwargs)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape that comes out for one that goes in; raises `ShapeError` for one that may not go in.
+
+        A layer that does not say it is run on zeros to see.
+        """
+        if not self.built:
+            self.build(input_shape)
+            self.built = True
+        self.seen_shape = input_shape
+        return shape_by_trial(self, self.forward, input_shape)
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make the same layer again, without those that every layer has."""
+        return {}
+
+    def window(self) -> Window | None:
+        """The sliding window of a spatial layer, from which receptive fields follow."""
+        return None
+
+    def flops(self, input_shape: Any) -> int:
+        """Multiplications and additions for one item; 0 for layers that only move or compare numbers."""
+        return 0
+
+    # What every layer has ------------------------------------------------------------------------
+
+    @property
+    def where(self) -> str:
+        """How errors name this layer: Conv2D 'conv2d_1'."""
+        return f"{type(self).__name__} {self.name!r}"
+
+    def refuse_shape(self, shape: Any, needs: str, fix: str) -> ShapeError:
+        """The error for a shape that may not go in."""
+        return ShapeError(self.where, f"shape {describe_all(shape)}", needs, fix)
+
+    def check_rank(self, input_shape: Any, note: str = "") -> None:
+        """Refuse an input that does not have the axes this layer works on."""
+        if self.rank is not None and (not is_shape(input_shape) or len(input_shape) != self.rank):
+            fix = "Put it where its input has these axes."
+            raise self.refuse_shape(input_shape, LETTERS[self.rank] + note, fix)
+
+    def add_weight(
+        self,
+        shape: tuple[int, ...] = (),
+        initializer: Any = "glorot_uniform",
+        dtype: Any = None,
+        trainable: bool = True,
+        regularizer: Any = None,
+        name: str | None = None,
+    ) -> torch.nn.Parameter:
+        """A new weight; assign it to an attribute, which registers it under that name.
+
+        Args:
+            shape: Its shape, in Keras's order of axes.
+            initializer: A name, a Keras config, or an `Initializer`.
+            regularizer: Adds a penalty to the loss.
+        """
+        values = initializers.get(initializer, self.where)(tuple(shape))
+        weight = torch.nn.Parameter(values.to(getattr(torch, dtype or self.dtype)))
+        weight.requires_grad_(trainable and self._trainable)
+        if regularizer is not None:
+            self._penalties.append((regularizers.get(regularizer, self.where), weight))
+        if not trainable:
+            self._frozen.append(weight)
+        return weight
+
+    def __call__(self, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
+        """Compute on arrays, or record a node on symbols.
+
+        Args:
+            training: Whether layers such as Dropout and BatchNormalization act as in training, for this call.
+        """
+        if any(True for _ in symbols_in((args, kwargs))):
+            return self._record(args, kwargs)
+        inputs = tuple(as_tensor(value, self.dtype) for value in args)
+        self.seen_shape = shape_of(inputs[0], self.where) if inputs else None
+        self._prepare(self.seen_shape)
+        if training is None or training == self.training:
+            return super().__call__(*inputs, **kwargs)
+        with mode(self, training):
+            return super().__call__(*inputs, **kwargs)
+
+    def ensure_built(self, input_shape: Any) -> Any:
+        """Check the input's shape, make the weights if there are none yet, and return the output's shape."""
+        if self._accepted is not None and self._accepted[0] == input_shape:
+            return self._accepted[1]
+        output = self.compute_output_shape(input_shape)
+        if not self.built:
+            self.build(input_shape)
+            self.built = True
+        self._accepted = (input_shape, output)
+        return output
+
+    def _prepare(self, input_shape: Any) -> None:
+        """As `ensure_built`, for a call on arrays: layers that do not say their output's shape skip the trial."""
+        if self.says_shape():
+            self.ensure_built(input_shape)
+        elif not self.built:
+            self.build(input_shape)
+            self.built = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, torch.nn.Module):
+            value.train(self.training)  # torch's own modules begin in training mode
+        super().__setattr__(name, value)
+
+    def says_shape(self) -> bool:
+        """Whether `compute_output_shape` answers without running the layer."""
+        return type(self).compute_output_shape is not Layer.compute_output_shape
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> "Layer":
+        """Where torch's to(), double(), cuda() arrive: dtypes on record follow the weights."""
+        super()._apply(fn, recurse)
+        holders: list[Layer | Symbol] = [self, *symbols_in([node.outputs for node in self.nodes])]
+        for holder in holders:
+            holder.dtype = str(fn(torch.empty(0, dtype=getattr(torch, holder.dtype))).dtype).removeprefix("torch.")
+        return self
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights; a frozen BatchNormalization uses its moving statistics."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for parameter in self.parameters():
+            parameter.requires_grad_(bool(value))
+        for layer in layers_in(self):
+            layer._trainable = bool(value)
+            for weight in layer._frozen:
+                weight.requires_grad_(False)
+
+    @property
+    def weights(self) -> list[torch.Tensor]:
+        """The weights in Keras's order: trainable ones, then moving statistics, then the layers inside."""
+        own = [*self.parameters(recurse=False), *self.buffers(recurse=False)]
+        inner = [weight for child in self.children() for weight in weights_of(child)]
+        return list({id(weight): weight for weight in own + inner}.values())
+
+    @property
+    def trainable_weights(self) -> list[torch.Tensor]:
+        """The weights that training changes."""
+        return [weight for weight in self.weights if weight.requires_grad]
+
+    @property
+    def non_trainable_weights(self) -> list[torch.Tensor]:
+        """The weights that training leaves alone, or that move by themselves."""
+        return [weight for weight in self.weights if not weight.requires_grad]
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of the weights as NumPy arrays, in Keras's order and axes."""
+        return [weight.detach().cpu().numpy().copy() for weight in self.weights]
+
+    def set_weights(self, weights: list[Any]) -> None:
+        """Replace the weights, in the order of `get_weights`; either all of them change or none.
+
+        Raises:
+            UserError: Their number or a shape differs, or one holds no numbers.
+        """
+        own = self.weights
+        values = check_weights(self.where, own, weights)
+        with torch.no_grad():
+            for weight, value in zip(own, values, strict=True):
+                weight.copy_(value)
+
+    def count_params(self) -> int:
+        """How many numbers the weights hold."""
+        return sum(weight.numel() for weight in self.weights)
+
+    def penalty(self) -> torch.Tensor | None:
+        """What the regularizers of this layer and of those inside add to the loss; None if there are none."""
+        terms = [regularizer(weight) for layer in layers_in(self) for regularizer, weight in layer._penalties]
+        return torch.stack(terms).sum() if terms else None
+
+    @property
+    def input(self) -> Any:
+        """The symbol that this layer was called on; for one that was called exactly once."""
+        args = self._only_node().args
+        return args[0] if len(args) == 1 else list(args)
+
+    @property
+    def output(self) -> Any:
+        """The symbol that this layer made; for one that was called exactly once."""
+        return self._only_node().outputs
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make the same layer again, as Keras files hold them."""
+        policy = {
+            "module": "keras",
+            "class_name": "DTypePolicy",
+            "config": {"name": self.dtype},
+            "registered_name": None,
+        }
+        return {"name": self.name, "trainable": self._trainable, "dtype": policy, **self.config()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Layer":
+        """The layer that `get_config` described, with new weights."""
+        return cls(**config)
+
+    def _only_node(self) -> Node:
+        if len(self.nodes) != 1:
+            needs = "to have been called on exactly one symbol for this"
+            raise UserError(self.where, f"{len(self.nodes)} calls", needs, "Keep the symbol that the call returned.")
+        return self.nodes[0]
+
+    def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Make a node and the symbols that come out of it."""
+        first = next(symbols_in((args, kwargs)))
+        shapes = replace_symbols(args[0] if args else first, lambda symbol: symbol.shape)
+        try:
+            output = self.ensure_built(shapes)
+        except ShapeError as error:
+            raise in_context(error, first, self.rank) from None
+        node = Node(self, args, kwargs)
+        dtype = self.output_dtype(first.dtype)
+        if is_shape(output):
+            node.outputs = Symbol(output, dtype, node)
+        else:
+            node.outputs = [Symbol(shape, dtype, node, index) for index, shape in enumerate(output)]
+        self.nodes.append(node)
+        return node.outputs
+
+    def output_dtype(self, dtype: str) -> str:
+        """The dtype that comes out for one that goes in."""
+        return self.dtype
+
+
+class Elementwise(Layer):
+    """Base of the layers whose output has their input's shape."""
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        if not is_shape(input_shape):
+            raise self.refuse_shape(
+                input_shape, "one array", "Call it on each, or join them before (Add, Concatenate)."
+            )
+        return tuple(input_shape)
+
+
+registry: Registry[Layer] = Registry("layer", "keras.layers", Layer)
+
+
+def layers_in(module: torch.nn.Module) -> Iterator[Layer]:
+    """The module itself and all inside it, as far as they are layers."""
+    return (inner for inner in module.modules() if isinstance(inner, Layer))
+
+
+def weights_of(module: torch.nn.Module) -> list[torch.Tensor]:
+    """The weights of any torch module, in Keras's order if it is a layer."""
+    if isinstance(module, Layer):
+        return module.weights
+    return [*module.parameters(), *module.buffers()]
+
+
+@functools.cache
+def _takes_training(call: Callable[..., Any]) -> bool:
+    return "training" in inspect.signature(call).parameters

@@ -1,0 +1,89 @@
+"""Penalties on weights, added to the loss, by Keras's names."""
+
+from typing import Any
+
+import torch
+
+from striate.foundation.checks import check_number
+from striate.foundation.registry import Registry
+
+
+class Regularizer:
+    """Makes a number out of a weight: `regularizer(weight) -> scalar tensor`."""
+
+    def __call__(self, weight: torch.Tensor) -> torch.Tensor:
+        """The penalty of `weight`."""
+        raise NotImplementedError
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make the same regularizer again."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Regularizer":
+        """The regularizer that `config` described."""
+        return cls(**config)
+
+
+registry: Registry[Regularizer] = Registry("regularizer", "keras.regularizers", Regularizer)
+serialize = registry.serialize
+
+
+def get(identifier: Any, where: str | None = None) -> Regularizer:
+    """The regularizer for a name, a Keras config, or a `Regularizer`."""
+    return registry.get(identifier, where)
+
+
+def _factor(where: str, argument: str, value: Any) -> float:
+    needs = "a number of at least 0"
+    return check_number(where, argument, 0.0 if value is None else value, needs, lambda v: 0 <= v < float("inf"))
+
+
+@registry.register("l1_l2")
+class L1L2(Regularizer):
+    """l1 * sum(|w|) + l2 * sum(w ** 2).
+
+    Example:
+        >>> L1L2(l1=0.5, l2=1.0)(torch.tensor([1.0, -2.0]))
+        tensor(6.5000)
+    """
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
+        self.l1, self.l2 = _factor("L1L2", "l1", l1), _factor("L1L2", "l2", l2)
+
+    def __call__(self, weight: torch.Tensor) -> torch.Tensor:
+        return self.l1 * weight.abs().sum() + self.l2 * weight.square().sum()
+
+    def config(self) -> dict[str, Any]:
+        return {"l1": self.l1, "l2": self.l2}
+
+
+@registry.register()
+class L1(Regularizer):
+    """l1 * sum(|w|)."""
+
+    def __init__(self, l1: float = 0.01) -> None:
+        self.l1 = _factor("L1", "l1", l1)
+
+    def __call__(self, weight: torch.Tensor) -> torch.Tensor:
+        return self.l1 * weight.abs().sum()
+
+    def config(self) -> dict[str, Any]:
+        return {"l1": self.l1}
+
+
+@registry.register()
+class L2(Regularizer):
+    """l2 * sum(w ** 2)."""
+
+    def __init__(self, l2: float = 0.01) -> None:
+        self.l2 = _factor("L2", "l2", l2)
+
+    def __call__(self, weight: torch.Tensor) -> torch.Tensor:
+        return self.l2 * weight.square().sum()
+
+    def config(self) -> dict[str, Any]:
+        return {"l2": self.l2}
+
+
+l1, l2, l1_l2 = L1, L2, L1L2  # Keras's older spelling: regularizers.l2(1e-4)

@@ -1,0 +1,131 @@
+"""Symbols: what `Input` returns and layers pass on while a network is being described."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from striate.foundation.checks import UserError
+from striate.foundation.shapes import Shape, describe
+
+if TYPE_CHECKING:
+    from striate.layers.layer import Layer
+
+
+class ShapeError(UserError):
+    """A layer got a shape it cannot take."""
+
+
+class Node:
+    """One call of a layer on symbols: an edge of the graph.
+
+    Args:
+        layer: What was called.
+        args: Its positional arguments, symbols anywhere inside.
+        kwargs: Its keyword arguments.
+    """
+
+    def __init__(self, layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.layer, self.args, self.kwargs = layer, args, kwargs
+        self.outputs: Any = None
+
+    @property
+    def inputs(self) -> "list[Symbol]":
+        """The symbols among the arguments, in order."""
+        return list(symbols_in((self.args, self.kwargs)))
+
+
+class Symbol:
+    """A tensor that is not there yet: its shape, its dtype and the node that will make it.
+
+    Args:
+        shape: With None for sizes that are known only when data comes.
+        dtype: "float32", "int32", ...
+        node: The call that makes it.
+        index: Which of that call's outputs it is.
+    """
+
+    def __init__(self, shape: Shape, dtype: str, node: Node, index: int = 0) -> None:
+        self.shape, self.dtype, self.node, self.index = tuple(shape), dtype, node, index
+
+    @property
+    def name(self) -> str:
+        """The name of the layer that makes it."""
+        return self.node.layer.name
+
+    @property
+    def ndim(self) -> int:
+        """How many axes it has."""
+        return len(self.shape)
+
+    def __repr__(self) -> str:
+        return f"<Symbol {self.name!r} shape={describe(self.shape)} dtype={self.dtype}>"
+
+    def __bool__(self) -> bool:
+        raise self._refuse("a question that needs its value")
+
+    def __iter__(self) -> Iterator[Any]:
+        raise self._refuse("iteration")
+
+    def _operator(self, *_: Any) -> Any:
+        raise self._refuse("arithmetic, or a part to be taken")
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _operator
+    __matmul__ = __rmatmul__ = __pow__ = __neg__ = __getitem__ = _operator
+
+    @classmethod
+    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        symbol = next(symbols_in((args, kwargs or {})))
+        raise symbol._refuse(f"torch's {getattr(function, '__name__', function)}")
+
+    def _refuse(self, what: str) -> UserError:
+        return UserError(
+            f"Symbol {self.name!r}",
+            what,
+            "layers: it has a shape but no numbers",
+            "Use a layer (Add, Activation, TorchModule(...)), or subclass Model and compute in forward.",
+        )
+
+
+def symbols_in(structure: Any) -> Iterator[Symbol]:
+    """Every symbol inside nested tuples, lists and dicts, in order."""
+    if isinstance(structure, Symbol):
+        yield structure
+    elif isinstance(structure, list | tuple):
+        for item in structure:
+            yield from symbols_in(item)
+    elif isinstance(structure, dict):
+        for item in structure.values():
+            yield from symbols_in(item)
+
+
+def replace_symbols(structure: Any, value: Any) -> Any:
+    """The same structure with `value(symbol)` in the place of every symbol."""
+    if isinstance(structure, Symbol):
+        return value(structure)
+    if isinstance(structure, list | tuple):
+        return type(structure)(replace_symbols(item, value) for item in structure)
+    if isinstance(structure, dict):
+        return {key: replace_symbols(item, value) for key, item in structure.items()}
+    return structure
+
+
+def layer_that_changed_rank(symbol: Symbol, rank: int) -> "Layer | None":
+    """The first layer upstream of `symbol` that still received `rank` axes: what to put a layer before.
+
+    Returns:
+        None where nothing upstream has that rank.
+    """
+    while symbol.node.inputs:
+        source = symbol.node.inputs[0]
+        if source.ndim == rank:
+            return symbol.node.layer
+        symbol = source
+    return None
+
+
+def in_context(error: ShapeError, symbol: Symbol, rank: int | None) -> ShapeError:
+    """The same refusal, with where the shape came from and, if a layer upstream took the axes away, which."""
+    fix = error.fix
+    if rank is not None and symbol.ndim != rank:
+        culprit = layer_that_changed_rank(symbol, rank)
+        fix = f"Put it before {culprit.where}." if culprit else fix
+    return ShapeError(error.where, f"{error.got} from {symbol.node.layer.where}", error.needs, fix)

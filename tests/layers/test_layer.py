@@ -1,0 +1,331 @@
+"""What every layer has, whatever it computes: names, weights, modes, freezing, dtypes, errors."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import torch
+
+from striate.foundation.checks import UserError
+from striate.foundation.names import clear_names
+from striate.layers import (
+    Add,
+    AveragePooling2D,
+    BatchNormalization,
+    Concatenate,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalMaxPooling2D,
+    Input,
+    InputLayer,
+    Layer,
+    MaxPooling2D,
+    ReLU,
+    Rescaling,
+    Softmax,
+    TorchModule,
+    ZeroPadding2D,
+)
+from striate.layers.layer import ShapeError, layers_in, registry, weights_of
+from striate.layers.structure import as_tensor, mode, shape_of
+
+# Arguments ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: Conv2D(0, 3), r"Conv2D '\w+' got filters=0; it needs a whole number of at least 1. Pass for example"),
+        (lambda: Conv2D(2.5, 3), r"filters=2.5; it needs a whole number of at least 1"),
+        (lambda: Conv2D(True, 3), r"filters=True; it needs a whole number of at least 1"),
+        (lambda: Conv2D(2, 0), r"kernel_size=0; it needs a whole number of at least 1, or 2 of them"),
+        (lambda: Conv2D(2, (3, 3, 3)), r"kernel_size=\(3, 3, 3\); it needs a whole number of at least 1, or 2 of them"),
+        (lambda: Conv2D(2, 3, strides=(1, 0)), r"strides=\(1, 0\); it needs a whole number of at least 1, or 2 of the"),
+        (lambda: Conv2D(2, 3, padding="full"), r"padding='full'; it needs one of 'valid', 'same'. Choose one of"),
+        (lambda: Conv2D(2, 3, padding="sam"), r"padding='sam'; it needs one of 'valid', 'same'. Did you mean 'same'\?"),
+        (lambda: Conv2D(3, 3, groups=2), r"groups=2; it needs groups that divide filters=3. Change groups or filters."),
+        (lambda: Conv2D(2, 3, strides=2, dilation_rate=2), r"strides=\(2, 2\) with dilation_rate=\(2, 2\); it needs o"),
+        (lambda: Conv2D(2, 3, data_format="channels_first"), r"data_format='channels_first'; it needs channels-last a"),
+        (lambda: Conv2D(2, 3, activation="rely"), r"activation='rely'; it needs the name .* Did you mean 'relu'\?"),
+        (lambda: Conv2D(2, 3, use_bias="no"), r"use_bias='no'; it needs True or False"),
+        (lambda: Conv2D(2, 3, dtype="float31"), r"dtype='float31'; it needs one of 'float32'.* Did you mean 'float32'"),
+        (lambda: Conv2D(2, 3, name="a/b"), r"Conv2D got name='a/b'; it needs a text without '.' and '/'"),
+        (lambda: Conv2D(2, 3, name=""), r"Conv2D got name=''; it needs a text"),
+        (lambda: Conv2D(2, 3, input_shape=(0, 4, 1)), r"got input shape \(0, 4, 1\); it needs positive whole numbers"),
+        (lambda: Conv2D(2, 3, input_shape=4), r"got input shape 4; it needs positive whole numbers"),
+        (lambda: MaxPooling2D("2"), r"pool_size='2'; it needs a whole number of at least 1, or 2 of them"),
+        (lambda: AveragePooling2D(2, strides=-1), r"strides=-1; it needs a whole number of at least 1, or 2 of them"),
+        (lambda: GlobalMaxPooling2D(data_format="channels_first"), r"it needs channels-last arrays, \(N, H, W, C\). M"),
+        (lambda: Dense(0), r"Dense '\w+' got units=0; it needs a whole number of at least 1"),
+        (lambda: BatchNormalization(axis=1.5), r"axis=1.5; it needs a whole number. Pass axis=-1"),
+        (lambda: BatchNormalization(momentum=2), r"momentum=2; it needs a share from 0 to 1"),
+        (lambda: BatchNormalization(epsilon=0), r"epsilon=0; it needs a positive number"),
+        (lambda: ReLU(max_value=-1), r"max_value=-1; it needs a number of at least 0"),
+        (lambda: ReLU(negative_slope="x"), r"negative_slope='x'; it needs a number of at least 0"),
+        (lambda: Softmax(axis="last"), r"Softmax '\w+' got axis='last'; it needs a whole number"),
+        (lambda: Rescaling("x"), r"Rescaling '\w+' got scale='x'; it needs a number, or one for every channel"),
+        (lambda: Rescaling(1, [[1]]), r"offset=\[\[1\]\]; it needs a number, or one for every channel"),
+        (lambda: Concatenate(axis=0), r"axis=0; it needs a whole number other than 0, the batch axis. Pass axis=-1"),
+        (lambda: ZeroPadding2D(-1), r"padding=-1; it needs a whole number of at least 0, two of them, or two pairs"),
+        (lambda: ZeroPadding2D((1, 2, 3)), r"padding=\(1, 2, 3\); it needs a whole number of at least 0, two of them"),
+        (lambda: InputLayer(), r"InputLayer '\w+' got no shape; it needs the shape of one item. Pass for example shap"),
+        (lambda: Input((3,), batch_size=0), r"batch_size=0; it needs a whole number of at least 1"),
+        (lambda: Input((3,), sparse=True), r"InputLayer got sparse=True; it needs sparse=False: striate does not supp"),
+        (lambda: TorchModule(torch.nn.ReLU(), data_format="rows"), r"data_format='rows'; it needs one of 'channels_fi"),
+        (lambda: Dense(2, kernel_constraint="max_norm"), r"kernel_constraint='max_norm'; it needs kernel_constraint=N"),
+    ],
+)  # fmt: skip
+def test_bad_arguments_are_refused(make: Any, text: str):
+    with pytest.raises(UserError, match=text):
+        make()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Conv2D(np.int64(2), np.int32(3), strides=[1, 1], padding="SAME"),
+        lambda: Conv2D(2, 3, dtype=torch.float64),
+        lambda: Dense(2, kernel_constraint=None, activity_regularizer=None),
+        lambda: Dropout(np.float32(0.5)),
+        lambda: Rescaling(np.array([1.0, 2.0])),
+        lambda: Input((None, None, 3), batch_size=4, sparse=None),
+        lambda: ZeroPadding2D([[1, 2], [3, 4]]),
+    ],
+)
+def test_what_numpy_and_keras_code_passes_is_taken(make: Any):
+    make()
+
+
+# Names --------------------------------------------------------------------------------------------
+
+
+def test_names_count_up_as_in_keras():
+    clear_names()
+    keras.utils.clear_session()
+    ours = [cls().name for cls in (Flatten, MaxPooling2D, ReLU, Flatten, MaxPooling2D, Flatten)]
+    layers = keras.layers
+    kinds = (layers.Flatten, layers.MaxPooling2D, layers.ReLU, layers.Flatten, layers.MaxPooling2D, layers.Flatten)
+    assert ours == [cls().name for cls in kinds]
+
+
+def test_a_name_of_ones_own_does_not_count():
+    clear_names()
+    assert [Flatten(name="mine").name, Flatten().name, Flatten().name] == ["mine", "flatten", "flatten_1"]
+
+
+# Building and calling -----------------------------------------------------------------------------
+
+
+def test_shapes_are_checked_before_weights_are_made():
+    layer = Conv2D(4, 3)
+    with pytest.raises(ShapeError):
+        layer(torch.zeros(2, 8, 3))
+    assert not layer.built
+    assert not list(layer.parameters())
+    assert layer(torch.zeros(2, 8, 8, 3)).shape == (2, 6, 6, 4)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "text"),
+    [
+        (lambda: Conv2D(2, 3, name="c"), (None, 8, 8, None), r"Conv2D 'c' got shape \(.*\); it needs a known number o"),
+        (lambda: Conv2D(2, 3, groups=2, name="c"), (None, 8, 8, 3), r"it needs channels that groups=2 divides. Change"),
+        (lambda: Conv2D(2, 3, dilation_rate=4), (None, 8, 8, 3), r"it needs at least \(9, 9\) cells for its window. U"),
+        (lambda: Dense(2, name="d"), (None, None), r"Dense 'd' got shape \(None, None\); it needs a last axis of know"),
+        (lambda: BatchNormalization(axis=2), (None, 3), r"it needs \(N, ..., C\) with an axis 2 of channels. Change a"),
+        (lambda: BatchNormalization(axis=0), (None, 3), r"it needs \(N, ..., C\) with an axis 0 of channels. Change a"),
+        (lambda: BatchNormalization(), (None, None), r"it needs an axis -1 of known size. Give Input or input_shape a"),
+        (lambda: Concatenate(axis=2), [(None, 3), (None, 3)], r"it needs an axis 2. Change axis."),
+        (lambda: Concatenate(axis=-2), [(None, 3), (None, 3)], r"it needs an axis -2. Change axis."),
+        (lambda: Softmax(axis=3), (None, 3), r"Softmax '\w+' got shape \(None, 3\); it needs an axis 3. Change axis."),
+        (lambda: Rescaling([1, 2, 3]), (None, 4), r"it needs 3 channels on the last axis, one for every number of sca"),
+        (lambda: Add(), [(None, 3), (None, 3, 3)], r"it needs inputs of equal shape. Make them equal, for example"),
+    ],
+)  # fmt: skip
+def test_shapes_that_cannot_be_are_refused(make: Any, shape: Any, text: str):
+    with pytest.raises(ShapeError, match=text):
+        make().compute_output_shape(shape)
+
+
+@pytest.mark.parametrize("value", [3, "text", [1.0, 2.0], [[1.0]], None, {"a": 1}])
+def test_what_is_no_array_is_refused(value: Any):
+    text = r"Dense 'd' got a \w+; it needs a tensor or a NumPy array. Pass np.asarray\(x\)."
+    with pytest.raises(UserError, match=text):
+        Dense(2, name="d")(value)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_numpy_arrays_come_in_the_dtype_of_the_layer(dtype: str):
+    layer = Dense(2, dtype=dtype)
+    assert layer(np.ones((1, 3))).dtype == getattr(torch, dtype)
+    assert layer.kernel.dtype == getattr(torch, dtype)
+
+
+def test_a_layer_of_ones_own_with_kerass_call():
+    class Noise(Layer):
+        def call(self, inputs: torch.Tensor, training: Any = None) -> torch.Tensor:
+            return inputs + 1 if training else inputs
+
+    layer, x = Noise(), torch.zeros(2, 3)
+    assert layer(x).sum() == 0
+    assert layer(x, training=True).sum() == 6
+    assert layer.train()(x).sum() == 6
+
+
+def test_a_layer_of_ones_own_adds_weights_as_in_keras():
+    class Scale(Layer):
+        def build(self, input_shape: Any) -> None:
+            self.factor = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="factor", regularizer="l2")
+            self.count = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * self.factor
+
+    layer = Scale()
+    layer(torch.ones(2, 3))
+    assert [tuple(weight.shape) for weight in layer.trainable_weights] == [(3,)]
+    assert [tuple(weight.shape) for weight in layer.non_trainable_weights] == [()]
+    assert layer.penalty().item() == pytest.approx(0.03)
+    layer.trainable = False
+    layer.trainable = True
+    assert len(layer.trainable_weights) == 1
+
+
+def test_input_and_output_of_a_layer_called_once():
+    layer, x = Dense(2, name="d"), Input((3,))
+    y = layer(x)
+    assert layer.input is x
+    assert layer.output is y
+    layer(x)
+    with pytest.raises(UserError, match=r"Dense 'd' got 2 calls; it needs to have been called on exactly one symbol"):
+        _ = layer.output
+    with pytest.raises(UserError, match=r"got 0 calls"):
+        _ = Dense(2).input
+
+
+def test_calls_on_symbols_and_arrays_share_weights():
+    layer = Dense(2)
+    layer(Input((3,)))
+    kernel = layer.kernel
+    layer(torch.zeros(1, 3))
+    assert layer.kernel is kernel
+
+
+def test_hooks_of_torch_see_every_call():
+    layer, seen = Dense(2), []
+    layer.register_forward_hook(lambda module, inputs, output: seen.append(tuple(output.shape)))
+    layer(torch.zeros(1, 3)), layer(torch.zeros(2, 3), training=True)
+    assert seen == [(1, 2), (2, 2)]
+
+
+# Weights, freezing, modes -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Dense", "Conv2D", "BatchNormalization"])
+def test_frozen_before_building_stays_frozen(name: str):
+    needed = {"Dense": (2,), "Conv2D": (2, 1), "BatchNormalization": ()}[name]
+    layer = registry.classes[name](*needed, trainable=False)
+    layer(torch.zeros(2, 4, 4, 3))
+    assert layer.trainable_weights == []
+    layer.trainable = True
+    assert len(layer.trainable_weights) == 2
+
+
+def test_moving_statistics_never_train():
+    layer = BatchNormalization()
+    layer(torch.zeros(2, 3))
+    layer.trainable = False
+    layer.trainable = True
+    theirs = keras.layers.BatchNormalization()
+    theirs.build((None, 3))
+    assert len(layer.trainable_weights) == len(theirs.trainable_weights) == 2
+    assert len(layer.non_trainable_weights) == len(theirs.non_trainable_weights) == 2
+
+
+def test_one_mode_for_a_while_and_then_each_ones_own():
+    network = torch.nn.Sequential(Dropout(0.5), torch.nn.Sequential(Dropout(0.5), torch.nn.Dropout()))
+    network[1][0].train()
+    before = [module.training for module in network.modules()]
+    seen: list[bool] = []
+
+    def fail() -> None:
+        with mode(network, True):
+            seen.extend(module.training for module in network.modules())
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert seen == [True] * 5
+    assert [module.training for module in network.modules()] == before
+
+
+def test_weights_of_any_module():
+    inner = torch.nn.Sequential(Dense(2), torch.nn.BatchNorm1d(2))
+    inner(torch.zeros(3, 4))
+    assert len(weights_of(inner)) == 2 + 2 + 3
+    assert [type(layer).__name__ for layer in layers_in(inner)] == ["Dense"]
+
+
+def test_get_weights_are_copies():
+    layer = Dense(2)
+    layer(torch.zeros(1, 3))
+    layer.get_weights()[0][:] = 9
+    assert layer.kernel.abs().max() < 9
+
+
+def test_set_weights_takes_arrays_tensors_and_lists():
+    layer = Dense(2)
+    layer(torch.zeros(1, 2))
+    layer.set_weights([[[1, 2], [3, 4]], torch.tensor([5.0, 6.0], requires_grad=True)])
+    assert layer(torch.ones(1, 2)).tolist() == [[9.0, 12.0]]
+    assert layer.kernel.requires_grad
+
+
+def test_the_convolution_kernel_lies_as_torch_reads_it():
+    layer = Conv2D(4, 3)
+    layer(torch.zeros(1, 8, 8, 3))
+    assert layer.kernel.shape == (3, 3, 3, 4)
+    assert layer.kernel.movedim((-1, -2), (0, 1)).is_contiguous(memory_format=torch.channels_last)
+    layer.set_weights(layer.get_weights())
+    layer.load_state_dict(layer.state_dict())
+    assert layer.kernel.movedim((-1, -2), (0, 1)).is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Conv2D(4, 3, padding="same"), lambda: MaxPooling2D(2), lambda: BatchNormalization()]
+)
+def test_pictures_stay_channels_last_in_memory(make: Any):
+    assert make()(torch.randn(2, 8, 8, 3)).is_contiguous()
+
+
+def test_dtypes_follow_torch():
+    layer = Conv2D(4, 3)
+    symbol = layer(Input((8, 8, 3)))
+    layer.double()
+    assert (layer.dtype, layer.kernel.dtype, symbol.dtype) == ("float64", torch.float64, "float64")
+    assert layer.get_config()["dtype"]["config"]["name"] == "float64"
+    layer.to("meta")
+    assert layer.dtype == "float64"
+    assert Flatten().half().dtype == "float16"
+
+
+# Structures ---------------------------------------------------------------------------------------
+
+
+def test_arrays_become_tensors_in_any_structure():
+    given = {"a": np.zeros((2, 3)), "b": [np.zeros(2, "int64"), (torch.zeros(1), "text")]}
+    found = as_tensor(given)
+    assert found["a"].dtype == torch.float32
+    assert found["b"][0].dtype == torch.int64
+    assert found["b"][1][1] == "text"
+    assert shape_of(found) == {"a": (2, 3), "b": [(2,), [(1,), None]]}
+
+
+def test_read_only_arrays_are_copied():
+    array = np.zeros(3, "float32")
+    array.flags.writeable = False
+    as_tensor(array).add_(1)
+    assert array.sum() == 0

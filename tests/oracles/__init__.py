@@ -1,0 +1,1 @@
+"""Real Keras as the oracle: tables of cases, and the code that compares."""
