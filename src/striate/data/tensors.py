@@ -1,0 +1,144 @@
+"""What users hand over (NumPy, torch, lists of numbers, nested) as torch tensors, copied only where it must be."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from striate.foundation.checks import UserError
+
+# torch has no arithmetic for these; the next wider signed type holds every value.
+_WIDER = {"uint16": np.int32, "uint32": np.int64, "uint64": np.int64}
+
+
+def map_leaves(function: Callable[[Any], Any], tree: Any) -> Any:
+    """Apply `function` to every leaf of nested tuples, lists and dicts; `None` stays `None`.
+
+    Example:
+        >>> map_leaves(lambda leaf: leaf * 2, {"left": 1, "right": (2, None)})
+        {'left': 2, 'right': (4, None)}
+    """
+    if tree is None:
+        return None
+    if isinstance(tree, dict):
+        return {key: map_leaves(function, value) for key, value in tree.items()}
+    if isinstance(tree, tuple):
+        return tuple(map_leaves(function, value) for value in tree)
+    if isinstance(tree, list):
+        return [map_leaves(function, value) for value in tree]
+    return function(tree)
+
+
+def named_leaves(name: str, tree: Any) -> Iterator[tuple[str, Any]]:
+    """Yield every leaf with the words a user would write to reach it.
+
+    Example:
+        >>> list(named_leaves("x", {"left": 1, "right": (2, None)}))
+        [("x['left']", 1), ("x['right'][0]", 2)]
+    """
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from named_leaves(f"{name}[{key!r}]", value)
+    elif isinstance(tree, list | tuple):
+        for position, value in enumerate(tree):
+            yield from named_leaves(f"{name}[{position}]", value)
+    elif tree is not None:
+        yield name, tree
+
+
+def is_array(value: object) -> bool:
+    """Whether `value` is a NumPy array, a torch tensor or speaks NumPy's protocol (a pandas column does)."""
+    return isinstance(value, np.ndarray | torch.Tensor) or (
+        hasattr(value, "__array__") and not isinstance(value, np.generic)
+    )
+
+
+def is_tree_of_arrays(value: object) -> bool:
+    """Whether a list, tuple or dict holds arrays (several inputs), not numbers (one input)."""
+    if isinstance(value, dict):
+        return True
+    return isinstance(value, list | tuple) and any(is_array(v) or isinstance(v, dict) for v in value)
+
+
+def as_tensors(where: str, name: str, value: Any) -> Any:
+    """Return `value` with every array in it as a tensor; the nesting stays as it is.
+
+    Args:
+        where: Who asks, for errors: "fit".
+        name: The argument's name, for errors: "x".
+        value: An array, (nested) lists of numbers, or lists, tuples and dicts of arrays.
+
+    Raises:
+        UserError: A leaf is no numeric array, or ragged.
+
+    Example:
+        >>> as_tensors("fit", "x", {"image": np.zeros((2, 3)), "age": [1, 2]})["image"].dtype
+        torch.float32
+    """
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        return {key: as_tensors(where, f"{name}[{key!r}]", v) for key, v in value.items()}
+    if is_tree_of_arrays(value):
+        parts = [as_tensors(where, f"{name}[{position}]", v) for position, v in enumerate(value)]
+        return tuple(parts) if isinstance(value, tuple) else parts
+    return as_tensor(where, name, value)
+
+
+def as_tensor(where: str, name: str, value: Any) -> torch.Tensor:
+    """Return one array or (nested) list of numbers as a tensor that shares memory where it can.
+
+    float64 becomes float32; float16, integers, booleans and uint8 pictures stay what they are; unsigned integers
+    that torch cannot calculate with become the next wider signed ones.
+
+    Raises:
+        UserError: The value holds no numbers, or its rows differ in length.
+    """
+    if isinstance(value, torch.Tensor):
+        _check_dtype(where, name, str(value.dtype).removeprefix("torch."), value.dtype.is_complex)
+        value = value.detach()
+        return value.float() if value.dtype == torch.float64 else value
+    array = _as_array(where, name, value)
+    _check_dtype(where, name, str(array.dtype), array.dtype.kind not in "biuf")
+    if array.dtype.name == "uint64" and array.size and int(array.max()) > np.iinfo(np.int64).max:
+        raise UserError(where, f"{name} with {array.max()}", "integers below 2**63", f"Scale {name} down.")
+    wide = array.dtype.kind == "f" and array.dtype.itemsize > 4
+    wanted = np.float32 if wide else _WIDER.get(array.dtype.name, array.dtype.newbyteorder("="))
+    array = array.astype(wanted, copy=False)
+    if any(stride < 0 for stride in array.strides) or not array.flags.aligned:
+        array = array.copy()
+    return torch.from_numpy(array if array.flags.writeable else np.asarray(_Unlocked(array)))
+
+
+class _Unlocked:
+    """Shows read-only memory as writable, because torch warns otherwise; a feed only ever reads it."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array  # keeps the memory alive
+        address, _ = array.__array_interface__["data"]
+        self.__array_interface__ = {**array.__array_interface__, "data": (address, False)}
+
+
+def _as_array(where: str, name: str, value: Any) -> np.ndarray:
+    """NumPy's view of a list of numbers or of an object that speaks its protocol."""
+    if not isinstance(value, list | tuple | int | float | np.generic) and not is_array(value):
+        needs = "an array, a tensor or a list of numbers"
+        raise UserError(where, f"{name} of type {type(value).__name__}", needs, f"Turn {name} into a NumPy array.")
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        fix = "Pad or cut the rows to one length (for text and series), or resize the pictures to one size."
+        raise UserError(where, f"{name} as a ragged list", "rows that all have one shape", fix) from error
+
+
+def _check_dtype(where: str, name: str, dtype: str, refused: bool) -> None:
+    if refused:
+        text = dtype == "object" or dtype[:2] in ("<U", ">U", "|S")
+        fix = (
+            f"For class names: classes, {name} = numpy.unique({name}, return_inverse=True)."
+            if name.startswith("y")
+            else "Stack pictures of one size with numpy.stack; turn words into numbers first."
+        )
+        got = f"{name} of dtype {dtype}"
+        raise UserError(where, got, "numbers", fix if text else f"Convert {name} to float32.")
