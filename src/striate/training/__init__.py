@@ -1,0 +1,1 @@
+"""Training: losses, metrics, optimizers, the loop and what goes with it."""

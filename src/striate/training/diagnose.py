@@ -1,0 +1,48 @@
+"""Where numbers stopped being numbers."""
+
+from typing import Any
+
+import torch
+
+from striate.foundation.checks import UserError
+
+
+def explain_loss(module: torch.nn.Module, x: Any, loss: float, number: int) -> UserError:
+    """The error for a loss that is not finite, naming the batch and the first layer whose output is not.
+
+    Args:
+        module: The network; its mode, weights and statistics are left as they are.
+        x: The batch's inputs.
+        loss: What came out.
+        number: The batch's number within its epoch.
+    """
+    layer = first_bad_layer(module, x)
+    place = f"; the first output that is not finite is {layer}'s" if layer else "; all layers' outputs are finite"
+    return UserError(
+        "fit",
+        f"loss {loss} at batch {number}{place}",
+        "a finite loss",
+        "Lower the learning rate, scale the inputs to about 0..1, or look for extreme values in that batch.",
+    )
+
+
+@torch.no_grad()
+def first_bad_layer(module: torch.nn.Module, x: Any) -> str | None:
+    """The innermost module whose output is the first to hold NaN or infinity, in words; None if there is none."""
+    found: list[str] = []
+
+    def look(inner: torch.nn.Module, args: Any, output: Any) -> None:
+        if not found and isinstance(output, torch.Tensor) and not torch.isfinite(output).all():
+            found.append(getattr(inner, "where", type(inner).__name__))
+
+    leaves = [inner for inner in module.modules() if not list(inner.children())]
+    hooks = [leaf.register_forward_hook(look) for leaf in leaves]
+    state = {name: value.clone() for name, value in module.state_dict().items()}
+    try:
+        with torch.random.fork_rng(devices=[]):
+            module(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+        module.load_state_dict(state)
+    return found[0] if found else None

@@ -1,0 +1,192 @@
+"""The loops: train an epoch, evaluate, predict. Plain functions over any torch module."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from striate.data.feed import Batch, Feed, check_finite
+from striate.foundation.checks import UserError
+from striate.layers.layer import mode
+from striate.training.diagnose import explain_loss
+from striate.training.objective import Objective, RunningLogs
+
+Penalty = Callable[[], torch.Tensor | None]
+
+
+def no_penalty() -> None:
+    """Nothing is added to the loss."""
+
+
+def train_step(
+    module: torch.nn.Module,
+    batch: Batch,
+    objective: Objective,
+    optimizer: Any,
+    penalty: Penalty = no_penalty,
+    number: int = 0,
+) -> None:
+    """One batch: forward, loss, backward, update, count.
+
+    Raises:
+        UserError: Labels do not fit the loss, or the loss is not finite; the weights are as before the batch.
+    """
+    optimizer.zero_grad()
+    prediction = module(batch.x)
+    objective.bind(batch.y, prediction)
+    objective.check(batch.y, prediction)
+    loss = objective(batch.y, prediction, batch.sample_weight)
+    extra = penalty()
+    total = loss if extra is None else loss + extra
+    if not math.isfinite(total.item()):
+        raise explain_loss(module, batch.x, total.item(), number)
+    total.backward()
+    optimizer.step()
+    objective.update(batch.y, prediction, total, batch.sample_weight)
+
+
+def train_epoch(
+    module: torch.nn.Module,
+    batches: Iterable[Batch],
+    objective: Objective,
+    optimizer: Any,
+    *,
+    callbacks: Any,
+    penalty: Penalty = no_penalty,
+    first: int = 0,
+    on_step: Callable[[int], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> int:
+    """Train on every batch, in training mode.
+
+    Args:
+        module: The network.
+        batches: What a feed's `epoch` gives.
+        objective: Losses and metrics, counted on from where they stand.
+        optimizer: With `zero_grad` and `step`.
+        callbacks: Told before and after every batch.
+        penalty: Makes what regularizers add to the loss.
+        first: The number of the first batch.
+        on_step: Told how many batches of the epoch are done, before the callbacks are.
+        stop: Asked after every batch.
+
+    Returns:
+        How many batches of the epoch are done.
+    """
+    logs, done, device = RunningLogs(objective), first, device_of(module)
+    with mode(module, True):
+        for batch in batches:
+            callbacks.on_train_batch_begin(done)
+            check_finite(batch, done)
+            train_step(module, to_device(batch, device), objective, optimizer, penalty, done)
+            done += 1
+            if on_step is not None:
+                on_step(done)
+            callbacks.on_train_batch_end(done - 1, logs)
+            if stop():
+                break
+    return done
+
+
+@torch.no_grad()
+def evaluate(
+    module: torch.nn.Module,
+    batches: Iterable[Batch],
+    objective: Objective,
+    *,
+    callbacks: Any,
+    penalty: Penalty = no_penalty,
+) -> dict[str, Any]:
+    """Losses and metrics over all batches, in inference mode.
+
+    Raises:
+        UserError: There was no batch.
+    """
+    objective.reset()
+    logs, device, count = RunningLogs(objective), device_of(module), 0
+    with mode(module, False):
+        for batch in batches:
+            callbacks.on_test_batch_begin(count)
+            check_finite(batch, count, "evaluate")
+            batch = to_device(batch, device)
+            prediction = module(batch.x)
+            objective.bind(batch.y, prediction)
+            objective.check(batch.y, prediction)
+            loss, extra = objective(batch.y, prediction, batch.sample_weight), penalty()
+            objective.update(batch.y, prediction, loss if extra is None else loss + extra, batch.sample_weight)
+            callbacks.on_test_batch_end(count, logs)
+            count += 1
+    if not count:
+        raise UserError("evaluate", "no batches", "at least one", "Pass data that is not used up.")
+    return objective.results()
+
+
+@torch.no_grad()
+def predict(module: torch.nn.Module, feed: Feed, *, callbacks: Any, steps: int | None = None) -> Any:
+    """The network's outputs for all batches, in inference mode, as NumPy arrays.
+
+    Raises:
+        UserError: There was no batch.
+    """
+    device, parts, count = device_of(module), [], 0
+    with mode(module, False):
+        for batch in limit(feed.epoch(0), steps):
+            callbacks.on_predict_batch_begin(count)
+            check_finite(batch, count, "predict")
+            prediction = module(to_device(batch, device).x)
+            parts.append(prediction)
+            callbacks.on_predict_batch_end(count, {"outputs": prediction})
+            count += 1
+    if not parts:
+        raise UserError("predict", "no batches", "at least one", "Pass data that is not used up.")
+    return _joined(parts)
+
+
+def limit(batches: Iterator[Batch], steps: int | None) -> Iterator[Batch]:
+    """At most `steps` batches; the next one is not even drawn."""
+    if steps is None:
+        yield from batches
+        return
+    for _ in range(steps):
+        batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
+
+
+def device_of(module: torch.nn.Module) -> torch.device:
+    """Where the module's weights are; the CPU if it has none."""
+    first = next(module.parameters(), None)
+    return torch.device("cpu") if first is None else first.device
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """The batch on the device; itself on the CPU."""
+    return batch if device.type == "cpu" else Batch(*(_move(part, device) for part in batch))
+
+
+def _move(value: Any, device: torch.device) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.to(device, non_blocking=True)
+    if isinstance(value, dict):
+        return {key: _move(item, device) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_move(item, device) for item in value)
+    return value
+
+
+def _joined(parts: list[Any]) -> Any:
+    """Batches of outputs as one array, or as the same structure of arrays."""
+    first = parts[0]
+    if isinstance(first, dict):
+        return {key: _joined([part[key] for part in parts]) for key in first}
+    if isinstance(first, list | tuple):
+        return [_joined(list(group)) for group in zip(*parts, strict=True)]
+    joined: np.ndarray = torch.cat(parts).float().cpu().numpy() if first.dtype == torch.bfloat16 else _plain(parts)
+    return joined
+
+
+def _plain(parts: list[torch.Tensor]) -> np.ndarray:
+    return np.concatenate([part.cpu().numpy() for part in parts])

@@ -1,0 +1,150 @@
+"""What every loss is: options, a check of labels, one value per sample, and the reduction to one number."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
+
+import torch
+
+from striate.foundation.checks import check_choice
+from striate.foundation.names import snake_case
+from striate.foundation.registry import Registry
+from striate.training import labels
+from striate.training.configurable import Configurable, check_dtype, describe_function, find_by_function, function_name
+from striate.training.reduction import REDUCTIONS, reduce_values
+
+
+class Loss(Configurable):
+    """Base of all losses; a subclass writes `call`.
+
+    Values are computed in float32, or in float64 if the predictions are, whatever the model computes in.
+
+    Args:
+        name: For errors and files; made from the class name if left out.
+        reduction: "sum_over_batch_size" or "mean" (the mean of the values), "sum", "mean_with_sample_weight" (divided
+            by the sum of the weights instead of the number of values), "none" or None (the values themselves).
+        dtype: "float32"; others are refused.
+
+    Example:
+        >>> class MeanAbsoluteError(Loss):
+        ...     def call(self, y_true, y_pred):
+        ...         return (y_true - y_pred).abs().mean(-1)
+        >>> MeanAbsoluteError()([[1.0], [2.0]], [[1.5], [2.0]])
+        tensor(0.2500)
+    """
+
+    # Whether `call` gets labels in the dtype of the predictions, as in Keras; class numbers stay whole.
+    casts_labels: ClassVar[bool] = True
+
+    def __init__(
+        self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
+    ) -> None:
+        self.name = name or snake_case(type(self).__name__)
+        if reduction is not None:
+            check_choice(self.where, "reduction", reduction, REDUCTIONS)
+        check_dtype(self.where, dtype)
+        self.reduction = reduction
+
+    @property
+    def where(self) -> str:
+        """How errors name this loss: Loss 'binary_crossentropy'."""
+        return f"Loss {self.name!r}"
+
+    def call(self, y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor:
+        """One value per sample."""
+        raise NotImplementedError
+
+    def mask(self, y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor | None:
+        """True for the values that count, of their shape; None if all do."""
+        return None
+
+    def check_labels(self, where: str, y_true: torch.Tensor, y_pred: torch.Tensor) -> None:
+        """Refuse labels that this loss cannot mean."""
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make the same loss again."""
+        return {"name": self.name, "reduction": self.reduction}
+
+    def check(self, y_true: torch.Tensor, y_pred: torch.Tensor, output: str | None = None) -> None:
+        """Refuse labels of the wrong number, shape, range or dtype for this loss.
+
+        Reads the values of `y_true`, so hand it over while it is still on the host; of `y_pred` only the shape is read.
+
+        Args:
+            y_true: The labels of a batch.
+            y_pred: The predictions for it.
+            output: The layer the predictions come from, for the error.
+
+        Raises:
+            UserError: The labels do not fit; the text says how to mend them.
+        """
+        where = self.where if output is None else f"{self.where} of output {output!r}"
+        labels.check_count(where, y_true, y_pred)
+        self.check_labels(where, y_true, y_pred)
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> torch.Tensor:
+        """The reduced loss.
+
+        Args:
+            y_true: Labels.
+            y_pred: Predictions.
+            sample_weight: Factors for the values: of their shape, or of their first axes (N,).
+
+        Returns:
+            A scalar tensor; with reduction None the values.
+
+        Raises:
+            UserError: The weights do not fit the values.
+        """
+        y_pred = labels.as_float(labels.to_tensor(self.where, "y_pred", y_pred))
+        y_true = labels.to_tensor(self.where, "y_true", y_true)
+        if self.casts_labels:
+            y_true = y_true.to(y_pred.dtype)
+        values = self.call(y_true, y_pred)
+        return reduce_values(self.where, values, sample_weight, self.mask(y_true, y_pred), self.reduction)
+
+
+registry: Registry[Loss] = Registry("loss", "keras.losses", Loss)
+
+
+class LossFunctionWrapper(Loss):
+    """Any function of (y_true, y_pred) as a loss.
+
+    Args:
+        fn: Gives one value per sample.
+        reduction: As in `Loss`.
+        name: As in `Loss`.
+        dtype: As in `Loss`.
+        **options: Further arguments for `fn`.
+
+    Example:
+        >>> LossFunctionWrapper(lambda y_true, y_pred: (y_true - y_pred).abs().mean(-1))([[1.0]], [[3.0]])
+        tensor(2.)
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., torch.Tensor],
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+        self.fn, self.options = fn, options
+
+    def call(self, y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor:
+        """One value per sample, from the function."""
+        return self.fn(*labels.match_rank(y_true, y_pred), **self.options)
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make the same loss again."""
+        own = {"fn": describe_function(self.fn)} if type(self) is LossFunctionWrapper else {}
+        return {**super().config(), **own, **self.options}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The loss that `config` describes; its function must be one of this module's."""
+        name = function_name(config.get("fn"))
+        if name is not None:
+            config = {**config, "fn": find_by_function(registry, name)().fn}
+        return super().from_config(config)

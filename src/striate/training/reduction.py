@@ -1,0 +1,72 @@
+"""From values per sample to one number: weights of samples, masks, sums and means."""
+
+from typing import Any
+
+import torch
+
+from striate.foundation.checks import UserError
+from striate.training.labels import to_tensor
+
+REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none")
+
+
+def align_weight(where: str, sample_weight: Any, values: torch.Tensor) -> torch.Tensor:
+    """Weights that multiply onto `values`: their first axes must be those of the values, or one.
+
+    (N,) goes with (N, H, W): one weight per sample. Nothing is aligned from the last axis, as plain broadcasting
+    would, since for N = W that is silently wrong.
+
+    Raises:
+        UserError: The shapes do not fit.
+
+    Example:
+        >>> align_weight("Loss 'mse'", [1.0, 2.0], torch.zeros(2, 5)).shape
+        torch.Size([2, 1])
+    """
+    weight = to_tensor(where, "sample_weight", sample_weight).to(values.device, values.dtype)
+    if weight.ndim == values.ndim + 1 and weight.shape[-1] == 1:
+        weight = weight.squeeze(-1)
+    fits = weight.ndim <= values.ndim and all(
+        one in (1, two) for one, two in zip(weight.shape, values.shape, strict=False)
+    )
+    if not fits:
+        got = f"sample_weight of shape {tuple(weight.shape)} for values of shape {tuple(values.shape)}"
+        fix = f"Pass one weight per sample, shape {tuple(values.shape[:1])}."
+        if not values.ndim:
+            fix = "Give predictions a last axis, (N, 1); a function must return one value per sample, reduction=None."
+        raise UserError(where, got, "weights of the values' shape, or of their first axes", fix)
+    return weight.reshape(weight.shape + (1,) * (values.ndim - weight.ndim))
+
+
+def divide_no_nan(total: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
+    """`total / count`, and 0 where the count is 0."""
+    return torch.where(count == 0, 0.0, total / torch.where(count == 0, 1.0, count))
+
+
+def reduce_values(
+    where: str, values: torch.Tensor, sample_weight: Any, mask: torch.Tensor | None, reduction: str | None
+) -> torch.Tensor:
+    """Weigh `values` and reduce them.
+
+    Args:
+        where: Who asks, for errors.
+        values: One loss per sample.
+        sample_weight: Factors, or None.
+        mask: True for the values that count, of their shape; means are over these only. None if all do.
+        reduction: One of `REDUCTIONS`, or None.
+
+    Raises:
+        UserError: The weights do not fit the values.
+    """
+    weight = None if sample_weight is None else align_weight(where, sample_weight, values)
+    if mask is not None:
+        weight = mask.to(values.dtype) if weight is None else weight * mask
+    if weight is not None:
+        values = values * weight
+    if reduction in (None, "none") or not values.ndim:
+        return values
+    if reduction == "sum" or not values.numel():
+        return values.sum()
+    if reduction == "mean_with_sample_weight" and weight is not None:
+        return divide_no_nan(values.sum(), weight.sum())
+    return values.mean() if mask is None else divide_no_nan(values.sum(), mask.sum())

@@ -1,0 +1,107 @@
+"""Checkpoints: whole or refused, and a killed training ends as an unbroken one."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from striate.foundation.checks import UserError
+from striate.training import optimizers
+from striate.training.checkpoint import Progress, read_checkpoint, save_checkpoint
+
+
+def trained():
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    optimizer = optimizers.get("adam")
+    optimizer.build(list(module.parameters()))
+    module(torch.randn(4, 3)).square().sum().backward()
+    optimizer.step()
+    return module, optimizer
+
+
+def test_a_checkpoint_brings_everything_back(tmp_path):
+    module, optimizer = trained()
+    path = tmp_path / "state.safetensors"
+    save_checkpoint(path, module, optimizer, Progress(2, 7, 11), {"stop": {"wait": 3}})
+    drawn = (torch.rand(3), np.random.random())  # noqa: NPY002
+    other, fresh = trained()
+    saved = read_checkpoint(path)
+    saved.apply(other, fresh)
+    assert saved.progress == Progress(2, 7, 11)
+    assert saved.keepers == {"stop": {"wait": 3}}
+    for one, two in zip(module.state_dict().values(), other.state_dict().values(), strict=True):
+        assert torch.equal(one, two)
+    for (_, one), (_, two) in zip(optimizer.variables(), fresh.variables(), strict=True):
+        assert torch.equal(one, two)
+    assert torch.equal(torch.rand(3), drawn[0])
+    assert np.random.random() == drawn[1]  # noqa: NPY002
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "text"])
+def test_damage_is_refused(tmp_path, damage):
+    path = tmp_path / "state.safetensors"
+    save_checkpoint(path, *trained(), Progress())
+    content = bytearray(path.read_bytes())
+    if damage == "flipped":
+        content[-3] ^= 1
+    path.write_bytes({"truncated": content[:-10], "empty": b"", "text": b"hello " * 99}.get(damage, content))
+    with pytest.raises(UserError, match=r"Checkpoint .* it needs a whole checkpoint file\. Delete it"):
+        read_checkpoint(path)
+
+
+def test_another_network_s_checkpoint_is_refused(tmp_path):
+    path = tmp_path / "state.safetensors"
+    save_checkpoint(path, *trained(), Progress())
+    other = torch.nn.Linear(3, 5)
+    with pytest.raises(UserError, match="weights of other names or shapes"):
+        read_checkpoint(path).apply(other, optimizers.get("adam"))
+
+
+PROGRAM = textwrap.dedent("""
+    import sys, os, signal, numpy as np, torch
+    from striate.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, Input
+    from striate.models import Sequential
+    from striate.training.backup import BackupAndRestore
+    from striate.training.callback import Callback
+    from striate.training.callbacks import EarlyStopping
+
+    folder, kill_at = sys.argv[1], int(sys.argv[2])
+    torch.manual_seed(5)
+    x = torch.rand(60, 8, 8, 1); y = (x.mean((1, 2, 3)) > 0.5).float()
+    model = Sequential([Input((8, 8, 1)), Conv2D(4, 3, activation="relu"), BatchNormalization(), Flatten(),
+                        Dropout(0.5), Dense(1, "sigmoid")])
+    model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+
+    class Kill(Callback):
+        steps = 0
+        def on_train_batch_end(self, batch, logs=None):
+            Kill.steps += 1
+            if Kill.steps == kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    history = model.fit(x, y, batch_size=8, epochs=4, verbose=0, validation_data=(x, y), callbacks=[
+        EarlyStopping("val_loss", patience=9), Kill(), BackupAndRestore(folder + "/backup", save_freq=3)])
+    np.savez(folder + "/end.npz", *model.get_weights(), loss=history.history["loss"], val_loss=history.history["val_loss"])
+""")
+
+
+def run(folder: Path, kill_at: int) -> int:
+    folder.mkdir(exist_ok=True)
+    return subprocess.run([sys.executable, "-c", PROGRAM, str(folder), str(kill_at)], check=False).returncode
+
+
+def test_killed_and_resumed_equals_unbroken(tmp_path):
+    assert run(tmp_path / "unbroken", 0) == 0
+    for kill_at in (5, 8, 11):  # in mid-epoch, at the end of one, after a second start
+        assert run(tmp_path / "broken", kill_at) == -signal.SIGKILL
+    assert run(tmp_path / "broken", 0) == 0
+    one, two = (np.load(tmp_path / name / "end.npz") for name in ("unbroken", "broken"))
+    assert one.files == two.files
+    for name in one.files:
+        np.testing.assert_array_equal(one[name], two[name], err_msg=name)
+    assert not (tmp_path / "broken" / "backup" / "checkpoint.safetensors").exists()
