@@ -1,0 +1,8 @@
+"""Networks that can be trained, looked at and saved: `Sequential`, functional and subclassed models."""
+
+from striate.models.clone import clone_model
+from striate.models.model import Model
+from striate.models.saving import load_model
+from striate.models.sequential import Sequential
+
+__all__ = ["Model", "Sequential", "clone_model", "load_model"]

@@ -1,0 +1,36 @@
+"""The same model once more, with weights of its own."""
+
+from typing import Any
+
+from striate.foundation.checks import UserError
+from striate.layers.layer import Layer, layers_in
+from striate.models.layer_config import custom_classes, deserialize, is_custom, serialize
+from striate.models.trainer import Trainer
+
+
+def clone_model(model: Any) -> Any:
+    """A model with the same layers and names, new weights, and not compiled.
+
+    Args:
+        model: A `Sequential` or a functional `Model`; of a class of your own if it has a `config()`.
+
+    Raises:
+        UserError: It is no model, or a layer of it cannot be made again from its config.
+
+    Example:
+        >>> from striate.layers import Dense
+        >>> from striate.models import Sequential
+        >>> model = Sequential([Dense(2, input_shape=(3,), name="two")])
+        >>> clone = clone_model(model)
+        >>> clone.layers[0].name, clone.layers[0] is model.layers[0]
+        ('two', False)
+    """
+    if not isinstance(model, Trainer):
+        raise UserError("clone_model", repr(model), "a model", "Pass a Sequential or a Model.")
+    classes: dict[str, type[Layer]] = {}
+    for layer in layers_in(model):
+        cls = type(layer)
+        if is_custom(cls) and classes.setdefault(cls.__name__, cls) is not cls:
+            raise UserError("clone_model", f"two classes called {cls.__name__}", "one of a name", "Rename one of them.")
+    with custom_classes(classes):
+        return deserialize(serialize(model))

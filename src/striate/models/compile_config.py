@@ -1,0 +1,63 @@
+"""How a model was compiled, as Keras writes it into files."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from striate.foundation.checks import UserError
+from striate.models.layer_config import FIX_DAMAGED, revive, short
+from striate.models.trainer import Trainer
+from striate.training import losses, metrics, optimizers
+
+Convert = Callable[[Any], Any]
+PARTS: dict[str, tuple[Convert, Convert]] = {
+    "optimizer": (optimizers.serialize, optimizers.get),
+    "loss": (losses.serialize, losses.get),
+    "metrics": (metrics.serialize, metrics.get),
+    "weighted_metrics": (metrics.serialize, metrics.get),
+}
+
+
+def serialize_compile(given: dict[str, Any]) -> dict[str, Any]:
+    """What `compile` was given, as `.keras` files hold it.
+
+    Raises:
+        UserError: The optimizer is one that Keras's files cannot hold.
+    """
+    form = {part: _map(given.get(part), write) for part, (write, _) in PARTS.items()}
+    return {**form, "loss_weights": given.get("loss_weights")}
+
+
+def compile_from(model: Trainer, form: Any) -> None:
+    """Compile a model as a file says.
+
+    Raises:
+        UserError: Something in it is not known or not supported.
+    """
+    where = "compile_config"
+    if not isinstance(form, dict):
+        raise UserError(where, short(form), "a dict of compile's arguments", FIX_DAMAGED)
+    arguments = revive(form, where)
+    for part, (_, read) in PARTS.items():
+        arguments[part] = _map(arguments.get(part), partial(_make, read))
+    # Keras notes whether its backend could compile; that changes speed, not results.
+    arguments.pop("jit_compile", None)
+    if arguments["optimizer"] is None:
+        raise UserError(where, "no optimizer", "one", FIX_DAMAGED)
+    model.compile(**arguments)
+
+
+def _make(read: Convert, entry: Any) -> Any:
+    """What a config describes; functions of the caller's own stay as they are."""
+    return read(entry) if isinstance(entry, dict) else entry
+
+
+def _map(value: Any, convert: Convert) -> Any:
+    """The same lists and dicts with their objects converted; names stay as they are."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple):
+        return [_map(item, convert) for item in value]
+    if isinstance(value, dict) and "class_name" not in value:
+        return {key: _map(item, convert) for key, item in value.items()}
+    return convert(value() if isinstance(value, type) else value)

@@ -1,0 +1,188 @@
+"""The graph between inputs and outputs: found once, then run, measured or drawn."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from striate.foundation.checks import UserError
+from striate.foundation.shapes import Shape
+from striate.layers.layer import Layer, ShapeError, in_context, is_shape
+from striate.layers.symbol import Node, Symbol, replace_symbols, symbols_in
+
+
+class Graph:
+    """The calls of layers that lead from input symbols to output symbols.
+
+    Args:
+        inputs: A symbol, or a list, tuple or dict of symbols.
+        outputs: Likewise.
+
+    Raises:
+        UserError: An output does not follow from the inputs, or two layers share a name.
+
+    Example:
+        >>> from striate.layers import Dense, Input
+        >>> x = Input((4,))
+        >>> [layer.name for layer in Graph(x, Dense(2, name="two")(x)).layers][1:]
+        ['two']
+    """
+
+    def __init__(self, inputs: Any, outputs: Any) -> None:
+        self.inputs, self.outputs = inputs, outputs
+        self.input_symbols = _checked_symbols("inputs", inputs)
+        self.output_symbols = _checked_symbols("outputs", outputs)
+        self.nodes, found = self._sort_nodes()
+        self.layers = self._order_layers(found)
+        self._unneeded_after = self._find_unneeded()
+        _check_names(self.layers)
+
+    def _sort_nodes(self) -> tuple[list[Node], dict[Layer, int]]:
+        """Nodes in an order in which they can run, and layers by when they were first met going backwards."""
+        begin = {id(symbol) for symbol in self.input_symbols}
+        order: list[Node] = []
+        met: dict[Layer, int] = {}
+        done: set[int] = set()
+        # Depth first without recursion: networks may be deeper than Python's stack.
+        stack = [(symbol, False) for symbol in reversed(self.output_symbols)]
+        while stack:
+            symbol, parents_done = stack.pop()
+            node = symbol.node
+            if parents_done:
+                order.append(node)
+                continue
+            if id(node) in done or (id(symbol) in begin and node.inputs):
+                continue
+            if not node.inputs and id(symbol) not in begin:
+                fix = "List it among the inputs, or start from the symbols that are."
+                raise UserError("Model", f"outputs that depend on Input {symbol.name!r}", "every input named", fix)
+            done.add(id(node))
+            met.setdefault(node.layer, len(met))
+            stack.append((symbol, True))
+            stack.extend((source, False) for source in reversed(node.inputs))
+        for symbol in self.input_symbols:  # inputs that no output needs still take their place
+            if id(symbol.node) not in done and not symbol.node.inputs:
+                order.insert(0, symbol.node)
+                met[symbol.node.layer] = -1
+        return order, met
+
+    def _order_layers(self, met: dict[Layer, int]) -> list[Layer]:
+        """Layers as Keras orders them, which `.keras` files rely on: farthest from the outputs first."""
+        inside = {id(node) for node in self.nodes}
+        depth: dict[int, int] = {}
+        layer_depth: dict[Layer, int] = {}
+        for node in reversed(self.nodes):
+            here = max(depth.get(id(node), 0), layer_depth.get(node.layer, 0))
+            depth[id(node)] = layer_depth[node.layer] = here
+            for source in node.inputs:
+                if id(source.node) in inside:
+                    depth[id(source.node)] = max(here + 1, depth.get(id(source.node), 0))
+        return sorted(layer_depth, key=lambda layer: (-layer_depth[layer], met[layer]))
+
+    def _find_unneeded(self) -> list[list[Symbol]]:
+        """For every node the symbols that nothing later reads, so that their memory can go."""
+        read = {id(symbol) for symbol in self.output_symbols}
+        unneeded: list[list[Symbol]] = []
+        for node in reversed(self.nodes):
+            last = {id(symbol): symbol for symbol in node.inputs if id(symbol) not in read}
+            read |= last.keys()
+            unneeded.append(list(last.values()))
+        return unneeded[::-1]
+
+    def run(self, inputs: Any) -> Any:
+        """Compute the outputs for arrays in the structure of `self.inputs`."""
+        values = self._bind(inputs, _fit_array)
+        return self._follow(values, lambda node, args, kwargs: node.layer(*args, **kwargs))
+
+    def shapes(self, inputs: Any) -> dict[int, Shape]:
+        """The shape of every symbol (by id) for input shapes in the structure of `self.inputs`.
+
+        Raises:
+            ShapeError: A layer cannot take what would reach it.
+        """
+
+        def shape_out(node: Node, args: Any, kwargs: Any) -> Any:
+            try:
+                return node.layer.compute_output_shape(args[0])
+            except ShapeError as error:
+                raise in_context(error, node.inputs[0], node.layer.rank) from None
+
+        known = self._bind(inputs, _fit_shape)
+        self._follow(known, shape_out, keep=True)
+        return known
+
+    def _bind(self, inputs: Any, fit: Callable[[Symbol, Any], Any]) -> dict[int, Any]:
+        """Arrays, or shapes, by the id of the input symbol they stand for."""
+        names = [symbol.name for symbol in self.input_symbols]
+        if isinstance(inputs, dict):
+            names = list(self.inputs) if isinstance(self.inputs, dict) else names
+            missing = [name for name in names if name not in inputs]
+            if missing:
+                got = f"inputs named {', '.join(map(repr, inputs))}"
+                raise UserError("Model", got, f"{', '.join(map(repr, names))}", f"Add {missing[0]!r}.")
+            values = [inputs[name] for name in names]
+        else:
+            values = flatten(inputs)
+        if len(values) != len(names):
+            fix = "Pass one array for every input, in this order, or a dict by name."
+            raise UserError("Model", f"{len(values)} inputs", f"{len(names)} ({', '.join(names)})", fix)
+        return {id(symbol): fit(symbol, value) for symbol, value in zip(self.input_symbols, values, strict=True)}
+
+    def _follow(self, values: dict[int, Any], step: Any, keep: bool = False) -> Any:
+        """Go through the nodes in order, `step` turning arguments into outputs."""
+        for node, unneeded in zip(self.nodes, self._unneeded_after, strict=True):
+            outputs = list(symbols_in(node.outputs))
+            if all(id(symbol) in values for symbol in outputs):
+                continue  # an input
+            args, kwargs = replace_symbols((node.args, node.kwargs), lambda symbol: values[id(symbol)])
+            result = step(node, args, kwargs)
+            if len(outputs) == 1 and not isinstance(node.outputs, list | dict):
+                values[id(outputs[0])] = result
+            else:
+                values.update(zip(map(id, outputs), flatten(result), strict=True))
+            for symbol in () if keep else unneeded:
+                del values[id(symbol)]
+        return replace_symbols(self.outputs, lambda symbol: values[id(symbol)])
+
+
+def flatten(structure: Any) -> list[Any]:
+    """The leaves of nested lists, tuples and dicts; a shape is one leaf."""
+    if isinstance(structure, dict):
+        return [leaf for item in structure.values() for leaf in flatten(item)]
+    if isinstance(structure, list | tuple) and not is_shape(structure):
+        return [leaf for item in structure for leaf in flatten(item)]
+    return [structure]
+
+
+def _fit_array(symbol: Symbol, value: Any) -> Any:
+    """The array as the input expects it: whole numbers as floats, a missing channel axis of one added."""
+    if not isinstance(value, torch.Tensor):
+        needs = "a tensor or a NumPy array"
+        raise UserError(f"Input {symbol.name!r}", f"a {type(value).__name__}", needs, "Pass np.asarray(x).")
+    if value.ndim == symbol.ndim - 1 and symbol.shape[-1] == 1:
+        value = value.unsqueeze(-1)
+    wanted = getattr(torch, symbol.dtype)
+    return value.to(wanted) if wanted.is_floating_point and not value.is_floating_point() else value
+
+
+def _fit_shape(symbol: Symbol, shape: Shape) -> Shape:
+    """The shape that `_fit_array` makes of it, refused where the input was declared otherwise."""
+    if len(shape) == symbol.ndim - 1 and symbol.shape[-1] == 1:
+        shape = (*shape, 1)
+    return symbol.node.layer.compute_output_shape(shape) if not symbol.node.inputs else shape
+
+
+def _checked_symbols(argument: str, structure: Any) -> list[Symbol]:
+    symbols = list(symbols_in(structure))
+    if not symbols or len(symbols) != len(flatten(structure)):
+        fix = "Start with Input(shape) and call layers on what it returns."
+        raise UserError("Model", f"{argument}={structure!r}", "symbols (or a list or dict of them)", fix)
+    return symbols
+
+
+def _check_names(layers: list[Layer]) -> None:
+    seen: dict[str, Layer] = {}
+    for layer in layers:
+        if seen.setdefault(layer.name, layer) is not layer:
+            fix = "Give one of them another name=."
+            raise UserError("Model", f"two layers called {layer.name!r}", "names that are unique", fix)

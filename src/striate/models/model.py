@@ -1,0 +1,237 @@
+"""Models: networks that can be trained, looked at and saved."""
+
+import os
+from typing import Any
+
+import torch
+from striate.models.config import graph_config, graph_from_config
+from striate.models.saving import load_weights, save_model, save_weights
+
+from striate.foundation.checks import UserError, nearest
+from striate.foundation.shapes import Shape
+from striate.layers.layer import Layer, registry
+from striate.models.graph import Graph
+from striate.models.summary import Summary
+from striate.models.trainer import Trainer
+
+
+@registry.register("Functional")
+class Model(Trainer, Layer):
+    """A network: layers between inputs and outputs, or a subclass with a `forward` of its own.
+
+    It is a torch module: `model(x)`, `model.parameters()`, `model.to("cuda")` mean what they mean in torch, and
+    it is a layer, which other models can contain.
+
+    Args:
+        inputs: A symbol (from `Input`), or a list or dict of symbols; left out by subclasses.
+        outputs: What is to come out, in the same way.
+        name: Made from the class name if left out.
+
+    Raises:
+        UserError: An output does not follow from the inputs, or two layers share a name.
+
+    Example:
+        >>> import torch
+        >>> from striate.layers import Dense, Input
+        >>> x = Input((4,))
+        >>> model = Model(x, Dense(2)(x))
+        >>> model(torch.zeros(3, 4)).shape
+        torch.Size([3, 2])
+    """
+
+    def __init__(self, inputs: Any = None, outputs: Any = None, *, name: str | None = None, **options: Any) -> None:
+        super().__init__(name=name, **options)
+        self.graph: Graph | None = None
+        if inputs is None and outputs is None:
+            return
+        self.adopt(Graph(inputs, outputs))
+
+    def adopt(self, graph: Graph) -> None:
+        """Take a graph's layers as this model's own."""
+        self.graph = graph
+        self.hold(graph.layers)
+        self.built = True
+
+    def hold(self, layers: list[Layer]) -> None:
+        """Make torch see these layers under their names."""
+        # add_module would refuse a layer called "name" or "graph"; the layer is found by get_layer all the same.
+        self._modules.clear()
+        for layer in layers:
+            self._modules[layer.name] = layer
+
+    def forward(self, inputs: Any) -> Any:
+        if self.graph is None:
+            return super().forward(inputs)
+        return self.graph.run(inputs)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        if self.graph is None:
+            return super().compute_output_shape(input_shape)
+        shapes = self.graph.shapes(input_shape)
+        outputs = [shapes[id(symbol)] for symbol in self.graph.output_symbols]
+        return outputs[0] if not isinstance(self.graph.outputs, list | tuple | dict) else outputs
+
+    def says_shape(self) -> bool:
+        return self.graph is not None
+
+    def _prepare(self, input_shape: Any) -> None:
+        """The layers of a subclass build themselves when the data reaches them."""
+        if self.says_shape():
+            super()._prepare(input_shape)
+        self.built = True
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the weights of a subclass by running it once on zeros; a first call on data does the same.
+
+        Args:
+            input_shape: One shape, N included, or a list of shapes.
+        """
+        if not self.built and input_shape is not None:
+            self.built = True
+            self.compute_output_shape(input_shape)
+
+    def flops(self, input_shape: Any) -> int:
+        return Summary(self, input_shape).flops or 0
+
+    # Layers --------------------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, inputs first."""
+        return [module for module in self.children() if isinstance(module, Layer)]
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of this name, or at this place.
+
+        Raises:
+            UserError: There is none; the nearest name is suggested.
+        """
+        layers = self.layers
+        if index is not None:
+            if not -len(layers) <= index < len(layers):
+                raise UserError(self.where, f"index={index}", f"an index below {len(layers)}", "Count from 0.")
+            return layers[index]
+        for layer in layers:
+            if layer.name == name:
+                return layer
+        names = [layer.name for layer in layers]
+        raise UserError(self.where, f"name={name!r}", "the name of one of its layers", nearest(str(name), names))
+
+    @property
+    def weights(self) -> list[torch.Tensor]:
+        """The weights in Keras's order: layer by layer, trainable ones first within each."""
+        found = [weight for layer in self.layers for weight in layer.weights]
+        others = [*self.parameters(), *self.buffers()]
+        return list({id(weight): weight for weight in found + others}.values())
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The symbols of the inputs."""
+        return self._need_graph().input_symbols
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The symbols of the outputs."""
+        return self._need_graph().output_symbols
+
+    @property
+    def input(self) -> Any:
+        """The input symbol, or the structure of them that the model was made with."""
+        return self._need_graph().inputs
+
+    @property
+    def output(self) -> Any:
+        """The output symbol, or the structure of them that the model was made with."""
+        return self._need_graph().outputs
+
+    @property
+    def input_shape(self) -> Any:
+        """The shape of the input, N included; a list for several."""
+        return _one_or_list([symbol.shape for symbol in self.inputs])
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the output, N included; a list for several."""
+        return _one_or_list([symbol.shape for symbol in self.outputs])
+
+    @property
+    def output_names(self) -> list[str]:
+        """What the outputs are called in losses, metrics and logs: keys of a dict, or the last layers' names."""
+        return self._output_names()
+
+    def _output_names(self) -> list[str]:
+        if self.graph is None:
+            return []
+        if isinstance(self.graph.outputs, dict):
+            return list(self.graph.outputs)
+        return [symbol.name for symbol in self.graph.output_symbols]
+
+    def _need_graph(self) -> Graph:
+        if self.graph is None:
+            needs = "a known input shape for this"
+            raise UserError(self.where, "no input shape yet", needs, "Call build(input_shape), or give input_shape.")
+        return self.graph
+
+    # Looking and keeping -------------------------------------------------------------------------
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: list[float] | None = None,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Print the layers with output shapes, parameters, FLOPs, receptive fields and output bytes.
+
+        Args:
+            line_length: Width in characters; the terminal's if left out.
+            print_fn: Takes the text instead of printing it.
+            expand_nested: Show the layers of models inside, too.
+            show_trainable: Show which layers training changes.
+            positions, layer_range: Keras's; not supported.
+        """
+        for argument, value in {"positions": positions, "layer_range": layer_range}.items():
+            if value is not None:
+                fix = f"Leave {argument} out."
+                raise UserError(f"{self.where}.summary", f"{argument}={value!r}", f"no {argument}", fix)
+        view = Summary(self, expand_nested=expand_nested, show_trainable=show_trainable)
+        if print_fn is None:
+            view.show(line_length)
+        else:
+            print_fn(view.text(line_length))
+
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, **unknown: Any) -> None:
+        """Write the model to a `.keras` file that real Keras opens too.
+
+        Args:
+            filepath: Ends in .keras.
+            overwrite: Whether a file that is there may be replaced.
+
+        Raises:
+            UserError: The name does not end in .keras, the file may not be replaced, or a layer cannot be saved.
+        """
+        save_model(self, filepath, overwrite=overwrite, **unknown)
+
+    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Write the weights alone: to a .safetensors file, or a .weights.h5 file as Keras writes it."""
+        save_weights(self, filepath, overwrite=overwrite)
+
+    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
+        """Read weights from a .safetensors, .weights.h5 or .keras file; all of them or, on error, none."""
+        load_weights(self, filepath)
+
+    def config(self) -> dict[str, Any]:
+        return graph_config(self._need_graph())
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Model":
+        return cls(**graph_from_config(config))
+
+    def _repr_html_(self) -> str:
+        return Summary(self).html()
+
+
+def _one_or_list(shapes: list[Shape]) -> Any:
+    return shapes[0] if len(shapes) == 1 else shapes

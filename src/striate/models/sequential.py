@@ -1,0 +1,152 @@
+"""Sequential: layers one after the other."""
+
+from typing import Any
+
+from striate.models.config import layers_config, layers_from_config
+
+from striate.foundation.checks import UserError
+from striate.layers.input import InputLayer
+from striate.layers.layer import Layer, registry
+from striate.layers.symbol import Symbol
+from striate.layers.wrapper import as_layer
+from striate.models.graph import Graph
+from striate.models.model import Model
+
+
+@registry.register()
+class Sequential(Model):
+    """A network of layers one after the other.
+
+    Its weights exist as soon as the shape of its input is known: from an `Input` or `input_shape=` in the first
+    layer, from `build`, or from the first data.
+
+    Args:
+        layers: Layers, or torch modules, or none yet.
+        name: Made from the class name if left out.
+
+    Raises:
+        UserError: Something is no layer, or two layers share a name.
+        ShapeError: A layer cannot take what the one before it gives.
+
+    Example:
+        >>> from striate.layers import Conv2D, Dense, Flatten, MaxPooling2D
+        >>> model = Sequential([Conv2D(8, 3, activation="relu", input_shape=(28, 28, 1)), MaxPooling2D()])
+        >>> model.add(Flatten())
+        >>> model.add(Dense(10, activation="softmax"))
+        >>> model.output_shape
+        (None, 10)
+    """
+
+    def __init__(self, layers: Any = None, *, name: str | None = None, **options: Any) -> None:
+        super().__init__(name=name, **options)
+        self._stack: list[Layer] = []
+        for layer in layers or []:
+            self.add(layer)
+
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Put a layer at the end; when it is refused, the model is unchanged.
+
+        Args:
+            layer: A layer, a torch module, or what `Input` returns (first only).
+            rebuild: Keras's; the model is always up to date here.
+        """
+        layer = _as_layer(layer, self.where)
+        if any(layer.name == other.name for other in self._stack):
+            needs = f"names that are unique; there is a layer {layer.name!r} already"
+            raise UserError(self.where, layer.where, needs, "Make a new layer, or give it another name=.")
+        if isinstance(layer, InputLayer) and self._stack:
+            raise UserError(self.where, f"{layer.where} after other layers", "it first", "Put Input first.")
+        if self.graph is not None:
+            output = layer(self.graph.outputs)
+            self._take([*self._stack, layer], Graph(self.graph.inputs, output))
+        elif not self._stack and (start := _start_of(layer)) is not None:
+            output = start if isinstance(layer, InputLayer) else layer(start)
+            self._take([layer], Graph(start, output))
+        else:
+            self._take([*self._stack, layer], None)
+
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Take the last layer off and return it.
+
+        Raises:
+            UserError: There is none.
+        """
+        if not self.layers:
+            raise UserError(self.where, "pop()", "at least one layer", "Add layers first.")
+        layer = self._stack[-1]
+        graph = None
+        if self.graph is not None:
+            node = layer.nodes.pop()
+            graph = Graph(self.graph.inputs, node.args[0])
+        self._take(self._stack[:-1], graph if self._stack[:-1] else None)
+        return layer
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the weights.
+
+        Args:
+            input_shape: Of the input, N included.
+
+        Raises:
+            ShapeError: A layer cannot take what the one before it gives; the model is unchanged.
+        """
+        if self.graph is not None or input_shape is None or not self._stack:
+            return
+        start = InputLayer(batch_shape=(None, *input_shape[1:])).nodes[0].outputs
+        symbol, recorded = start, []
+        try:
+            for layer in self._stack:
+                symbol = layer(symbol)
+                recorded.append(layer)
+        except UserError:
+            for layer in recorded:
+                layer.nodes.pop()
+            raise
+        self._take(self._stack, Graph(start, symbol))
+
+    def says_shape(self) -> bool:
+        return True
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        if self.graph is None:
+            self.build(input_shape)
+        if self.graph is None:
+            raise UserError(self.where, "no layers", "at least one layer", "Add layers first.")
+        return super().compute_output_shape(input_shape)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers in order, without the input."""
+        return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
+
+    def config(self) -> dict[str, Any]:
+        return layers_config(self._stack, self.graph)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Sequential":
+        return cls(**layers_from_config(config))
+
+    def _take(self, layers: list[Layer], graph: Graph | None) -> None:
+        self._stack, self.graph = layers, graph
+        self._accepted = None
+        self.built = graph is not None
+        self.hold(layers)
+
+
+def _as_layer(layer: Any, where: str) -> Layer:
+    if isinstance(layer, Symbol):
+        if layer.node.inputs:
+            needs = "layers, not what calling them returned"
+            raise UserError(where, repr(layer), needs, "Pass the layer itself, or use Model(inputs, outputs).")
+        return layer.node.layer
+    return as_layer(layer, where)
+
+
+def _start_of(layer: Layer) -> Symbol | None:
+    """The symbol a first layer begins with, if it says what it takes."""
+    if isinstance(layer, InputLayer):
+        return layer.nodes[0].outputs
+    shape = None if layer.declared_shape is None else (None, *layer.declared_shape)
+    if shape is None and isinstance(layer, Model) and layer.graph is not None and len(layer.inputs) == 1:
+        shape = layer.input_shape
+    return None if shape is None else InputLayer(batch_shape=shape).nodes[0].outputs

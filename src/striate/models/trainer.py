@@ -1,0 +1,305 @@
+"""compile, fit, evaluate, predict: Keras's words for what `training` does."""
+
+from typing import Any
+
+import torch
+
+from striate.data.arrays import make_feed, train_validation_split
+from striate.data.feed import Batch, BegunFeed, Feed
+from striate.foundation.checks import UserError, check_int, refuse_unknown
+from striate.layers.layer import Layer, as_tensor, layers_in, mode
+from striate.training import loop, optimizers
+from striate.training.backup import BackupAndRestore, restore_states
+from striate.training.callback import Callback, CallbackList, History
+from striate.training.checkpoint import Checkpoint, Progress
+from striate.training.objective import Objective, to_floats
+from striate.training.progress import ProgressBar
+
+# Keras's arguments of compile that would change nothing or are not supported, with the values that may be passed.
+COMPILE_DEFAULTS = {"steps_per_execution": 1, "auto_scale_loss": True, "jit_compile": "auto", "run_eagerly": False}
+
+
+class Trainer(Layer):
+    """What models can be asked to do with data."""
+
+    optimizer: Any = None
+    compile_config: dict[str, Any] | None = None
+    stop_training: bool = False
+    history: History | None = None
+    _objective: Objective | None = None
+
+    def compile(  # Keras's meaning of the word, not torch.nn.Module.compile's
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        **unknown: Any,
+    ) -> None:
+        """Choose how to train.
+
+        Args:
+            optimizer: A name, a striate optimizer, or a torch optimizer over `model.parameters()`.
+            loss: A name, a loss, a function of (y_true, y_pred); a list or dict of them for several outputs.
+            loss_weights: Factors of the losses in the total.
+            metrics: Names, metrics or functions; lists of lists or a dict for several outputs.
+            weighted_metrics: The same, but sample weights count.
+
+        Raises:
+            UserError: A name is not known, or an argument of Keras's is not supported.
+        """
+        known = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
+        if unknown.get("jit_compile") is False:
+            unknown.pop("jit_compile")
+        refuse_unknown(f"{self.where}.compile", unknown, known, COMPILE_DEFAULTS)
+        objective = Objective(loss, metrics, loss_weights, weighted_metrics, self._output_names())
+        self.optimizer, self._objective = optimizers.get(optimizer), objective
+        self.compile_config = {
+            "optimizer": self.optimizer,
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+        }
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
+    ) -> History:
+        """Train.
+
+        Args:
+            x: Arrays (N, ...), a list or dict of them, a `Dataset`, a torch Dataset or DataLoader, a generator.
+            y: Targets, where x is arrays.
+            batch_size: Samples in a batch; 32 if left out.
+            epochs: The number of the last epoch.
+            verbose: 0 silent, 1 a progress bar, 2 a line an epoch; "auto" chooses.
+            callbacks: Told how it goes.
+            validation_split: The share of the arrays, taken from their end, to validate on.
+            validation_data: (x, y), (x, y, sample_weight) or a dataset to validate on.
+            shuffle: Whether the order is new every epoch; it follows from torch's random seed.
+            class_weight: {class: factor} of the loss.
+            sample_weight: Factors of the loss, one a sample.
+            initial_epoch: The number of the first epoch.
+            steps_per_epoch: Batches in an epoch; all if left out.
+            validation_steps, validation_batch_size, validation_freq: The same for validation; how often it is.
+
+        Returns:
+            The history: `history.history["loss"]` has one number an epoch.
+
+        Raises:
+            UserError: Data, labels or figures cannot be used. What is learnt by then is kept.
+        """
+        objective = self._need_compiled()
+        check_int("fit", "epochs", epochs)
+        if validation_split:
+            if validation_data is not None:
+                fix = "Pass one of them."
+                raise UserError("fit", "validation_split and validation_data", "one of them", fix)
+            (x, y, sample_weight), validation_data = train_validation_split(x, y, sample_weight, validation_split)
+        callback_list, backup = _order_callbacks(callbacks, verbose)
+        saved = backup.read() if backup else None
+        progress = saved.progress if saved else Progress(initial_epoch, 0, int(torch.randint(2**62, ())))
+        feed = make_feed(
+            x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, seed=progress.seed, class_weight=class_weight
+        )
+        validation = _validation_feed(validation_data, validation_batch_size or batch_size)
+        if not self.built:
+            feed = BegunFeed(feed, progress.epoch, progress.step)
+            self._build_from(feed.first)
+        steps = steps_per_epoch or feed.steps
+        params = {"epochs": epochs, "steps": steps, "verbose": verbose, "validation_freq": validation_freq}
+        run = CallbackList(callback_list, model=self, **params)
+        self.optimizer.build(self._named_weights())
+        self.stop_training = False
+        try:
+            with run:
+                run.on_train_begin()
+                self._resume(run, backup, saved, progress)
+                while progress.epoch < epochs and not self.stop_training:
+                    logs = self._fit_epoch(feed, objective, run, progress, steps_per_epoch)
+                    if validation is not None and (progress.epoch + 1) % validation_freq == 0:
+                        logs |= self._validate(validation, run, validation_steps)
+                    progress.epoch, progress.step = progress.epoch + 1, 0
+                    run.on_epoch_end(progress.epoch - 1, logs)
+                run.on_train_end()
+        except KeyboardInterrupt:
+            print(f"\nStopped in epoch {progress.epoch + 1}; the model keeps what it has learnt.")
+        assert run.history is not None
+        return run.history
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """The loss and metrics on data.
+
+        Returns:
+            A dict by name with `return_dict`; else a list, loss first, or the loss alone where there is no metric.
+
+        Raises:
+            UserError: Data or labels cannot be used.
+        """
+        self._need_compiled()
+        feed = make_feed(x, y, sample_weight, batch_size=batch_size, where="evaluate")
+        bar = [ProgressBar(verbose)]
+        with CallbackList([*bar, *_listed(callbacks)], model=self, steps=steps or feed.steps, verbose=verbose) as run:
+            logs = self._test(feed, run, steps)
+        if return_dict:
+            return logs
+        values = list(logs.values())
+        return values[0] if len(values) == 1 else values
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """The outputs for x, as NumPy arrays (N, ...).
+
+        Raises:
+            UserError: The data cannot be used.
+        """
+        feed = make_feed(x, batch_size=batch_size, where="predict")
+        bar = [ProgressBar(verbose)]
+        with CallbackList([*bar, *_listed(callbacks)], model=self, steps=steps or feed.steps, verbose=verbose) as run:
+            run.on_predict_begin()
+            outputs = loop.predict(self, feed, callbacks=run, steps=steps)
+            run.on_predict_end()
+        return outputs
+
+    @property
+    def losses(self) -> list[torch.Tensor]:
+        """What regularizers add to the loss."""
+        penalty = self.penalty()
+        return [] if penalty is None else [penalty]
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what `evaluate` returns."""
+        return list(self._need_compiled().results())
+
+    def _output_names(self) -> list[str]:
+        """What the outputs are called in losses, metrics and logs; none while that is not known."""
+        return []
+
+    def _need_compiled(self) -> Objective:
+        if self._objective is None:
+            fix = "Call compile(optimizer='adam', loss=...) first."
+            raise UserError(self.where, "a call that needs a loss", "to be compiled", fix)
+        return self._objective
+
+    def _fit_epoch(
+        self, feed: Feed, objective: Objective, run: CallbackList, progress: Progress, steps: int | None
+    ) -> dict[str, float]:
+        run.on_epoch_begin(progress.epoch)
+        if not progress.step:  # an epoch that is resumed counts on
+            objective.reset()
+
+        def note(done: int) -> None:
+            progress.step = done
+
+        batches = feed.epoch(progress.epoch, progress.step)
+        loop.train_epoch(
+            self,
+            loop.limit(batches, None if steps is None else steps - progress.step),
+            objective,
+            self.optimizer,
+            callbacks=run,
+            penalty=self._penalty(),
+            first=progress.step,
+            on_step=note,
+            stop=lambda: self.stop_training,
+        )
+        return to_floats(objective.results())
+
+    def _validate(self, feed: Feed, run: CallbackList, steps: int | None) -> dict[str, float]:
+        return {f"val_{name}": value for name, value in self._test(feed, run, steps).items()}
+
+    def _test(self, feed: Feed, run: CallbackList, steps: int | None) -> dict[str, float]:
+        run.on_test_begin()
+        batches = loop.limit(feed.epoch(0), steps)
+        results = loop.evaluate(self, batches, self._need_compiled(), callbacks=run, penalty=self._penalty())
+        logs = to_floats(results)
+        run.on_test_end(logs)
+        return logs
+
+    def _named_weights(self) -> list[tuple[str, torch.Tensor]]:
+        """Names and weights that training may change, in Keras's order, which its optimizers' files follow."""
+        names = {id(parameter): name for name, parameter in self.named_parameters()}
+        return [(names[id(weight)], weight) for weight in self.weights if id(weight) in names]
+
+    def _penalty(self) -> loop.Penalty:
+        return self.penalty if any(layer._penalties for layer in layers_in(self)) else loop.no_penalty
+
+    def _build_from(self, batch: Batch) -> None:
+        """Make weights that wait for a first batch to know their shape."""
+        with torch.no_grad(), mode(self, False):
+            self(as_tensor(batch.x))
+
+    def _resume(
+        self, run: CallbackList, backup: BackupAndRestore | None, saved: Checkpoint | None, progress: Progress
+    ) -> None:
+        if backup is None:
+            return
+        keepers = [*run.callbacks, self._need_compiled()]
+        backup.attach(self, self.optimizer, progress, keepers)
+        if saved is not None:
+            saved.apply(self, self.optimizer)
+            restore_states(keepers, saved.keepers)
+
+
+def _order_callbacks(callbacks: Any, verbose: Any) -> tuple[list[Callback], BackupAndRestore | None]:
+    """The callbacks with a progress bar; a backup comes last, when the others have made up their minds."""
+    given = _listed(callbacks)
+    backups = [callback for callback in given if isinstance(callback, BackupAndRestore)]
+    others = [callback for callback in given if not isinstance(callback, BackupAndRestore)]
+    if len(backups) > 1:
+        raise UserError("fit", f"{len(backups)} BackupAndRestore callbacks", "at most one", "Keep one of them.")
+    bar = [] if any(isinstance(callback, ProgressBar) for callback in others) else [ProgressBar(verbose)]
+    if not any(isinstance(callback, History) for callback in others):
+        others = [History(), *others]
+    return [*others, *bar, *backups], backups[0] if backups else None
+
+
+def _listed(callbacks: Any) -> list[Any]:
+    if callbacks is None:
+        return []
+    if isinstance(callbacks, CallbackList):
+        return list(callbacks.callbacks)
+    return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+
+
+def _validation_feed(data: Any, batch_size: int | None) -> Feed | None:
+    if data is None:
+        return None
+    if isinstance(data, tuple | list) and 2 <= len(data) <= 3:
+        x, y, weight = (*data, None)[:3]
+        return make_feed(x, y, weight, batch_size=batch_size, where="validation_data")
+    return make_feed(data, where="validation_data")

@@ -1,0 +1,195 @@
+"""Reading Keras's weight files (HDF5) that nobody vouches for: every name, shape and size is checked first."""
+
+import contextlib
+import math
+from collections.abc import Iterator
+from typing import IO, Any
+
+import numpy as np
+import torch
+
+from striate.foundation.checks import UserError
+from striate.foundation.shapes import describe
+from striate.models.layout import Group
+
+# What training leaves beside the weights, in this and older versions of Keras, and chance keeps for itself.
+TRAINING = ("optimizer", "metrics", "loss")
+CHANCE = "seed_generator"
+MAX_OBJECTS, MAX_DEPTH = 100_000, 64
+# HDF5's own filters: gzip, shuffle, checksum. Others would be loaded as plugins.
+FILTERS = (1, 2, 3)
+MAX_RATIO = 100
+
+
+class WeightsFile:
+    """An open weight file; a context manager.
+
+    No attribute is ever read: HDF5 crashes or hangs on damaged ones.
+
+    Args:
+        file: Open for reading, in binary mode.
+        where: How errors name it.
+
+    Raises:
+        UserError: It is no HDF5 file, or a damaged one.
+    """
+
+    def __init__(self, file: IO[bytes], where: str) -> None:
+        import h5py  # noqa: PLC0415 - keeps `import striate` quick
+
+        self.where, self._h5 = where, h5py
+        self.size = file.seek(0, 2)
+        with self._errors():
+            self._file = h5py.File(file, "r")
+
+    def __enter__(self) -> "WeightsFile":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with contextlib.suppress(Exception):  # a damaged file may refuse to be closed
+            self._file.close()
+
+    def check(self, groups: list[Group]) -> None:
+        """Refuse a file whose weights are not exactly those of a model.
+
+        Only shapes and dtypes of the tensors in `groups` are looked at; they may be on torch's meta device.
+
+        Raises:
+            UserError: A weight is missing, of another shape or kind, or one too many; or the file holds links,
+                parts of other files, or less than it declares.
+        """
+        stored = 0
+        expected: set[str] = set()
+        with self._errors():
+            for group in groups:
+                found = self._members(group)
+                if len(found) != len(group.weights):
+                    raise self._other_model(group, _several(found), _several(list(group.weights)))
+                for index, (label, tensor) in enumerate(group.weights.items()):
+                    dataset = self._dataset(group, found, index, label)
+                    stored += self._check_dataset(group, label, dataset, tensor)
+                expected |= {f"{_path(group)}/{name}" for name in found}
+            if stored > self.size:
+                raise self._refuse(f"arrays of {stored:,} bytes in {self.size:,}", "arrays that are in the file")
+            self._check_extra(expected)
+
+    def read(self, groups: list[Group]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Pairs of a tensor of `groups` and the values for it, which are in memory one at a time.
+
+        Call `check` first.
+
+        Raises:
+            UserError: The file is damaged.
+        """
+        for group in groups:
+            found = self._members(group)
+            for index, (label, tensor) in enumerate(group.weights.items()):
+                with self._errors():
+                    values = self._dataset(group, found, index, label)[()]
+                yield tensor, _as_tensor(np.asarray(values))
+
+    def count(self, group: Group) -> int:
+        """How many weights the file has for a group."""
+        with self._errors():
+            return len(self._members(group))
+
+    def _members(self, group: Group) -> dict[str, Any]:
+        """The datasets of a group by name; none where the file has no such group."""
+        place: Any = self._file
+        for part in _path(group).split("/"):
+            if part not in place:
+                return {}
+            place = self._child(place, part)
+            if not isinstance(place, self._h5.Group):
+                raise self._refuse(f"an array in the place of {_path(group)!r}", "a group")
+        return {name: self._child(place, name) for name in self._names(place)}
+
+    def _names(self, group: Any) -> list[str]:
+        if len(group) > MAX_OBJECTS:
+            raise self._refuse(f"{len(group):,} objects in {group.name!r}", f"at most {MAX_OBJECTS:,}")
+        return list(group)
+
+    def _child(self, group: Any, name: str) -> Any:
+        link = group.get(name, getlink=True)
+        if not isinstance(link, self._h5.HardLink):
+            raise self._refuse(f"a link {name!r} ({type(link).__name__}) to elsewhere", "the arrays themselves")
+        return group[name]
+
+    def _dataset(self, group: Group, found: dict[str, Any], index: int, label: str) -> Any:
+        dataset = found.get(str(index))
+        if not isinstance(dataset, self._h5.Dataset):
+            raise self._other_model(group, f"no array {index} ({label!r})", "one for every weight")
+        return dataset
+
+    def _check_dataset(self, group: Group, label: str, dataset: Any, tensor: torch.Tensor) -> int:
+        """Refuse an array that is not what a weight needs; return how many bytes of the file it takes."""
+        shape, kind = dataset.shape, dataset.dtype
+        if shape is None or tuple(shape) != tuple(tensor.shape):
+            raise self._other_model(group, f"{label!r} of shape {shape}", describe(tensor.shape))
+        kinds = "fV" if tensor.is_floating_point() else "b" if tensor.dtype == torch.bool else "iu"
+        if kind.kind not in kinds or kind.fields or (kind.kind == "V" and kind.itemsize != 2) or kind.itemsize > 8:
+            raise self._other_model(group, f"{label!r} of dtype {kind}", f"{tensor.dtype}")
+        if dataset.is_virtual or dataset.external:
+            raise self._refuse(f"{label!r} of {group.where} kept in another file", "the arrays themselves")
+        properties = dataset.id.get_create_plist()
+        filters = [properties.get_filter(index)[0] for index in range(properties.get_nfilters())]
+        if any(code not in FILTERS for code in filters):
+            raise self._refuse(f"{label!r} of {group.where} with HDF5 filters {filters}", "plain or gzip arrays")
+        stored, declared = dataset.id.get_storage_size(), math.prod(shape) * kind.itemsize
+        if declared > stored * (MAX_RATIO if filters else 1):
+            got = f"{label!r} of {group.where} with {stored:,} of its {declared:,} bytes"
+            raise self._refuse(got, "arrays that are whole")
+        return stored
+
+    def _check_extra(self, expected: set[str]) -> None:
+        """Refuse weights that the model has no place for."""
+        waiting, seen = [(self._file["/"], "", 0)], 0
+        while waiting:
+            group, path, depth = waiting.pop()
+            names = self._names(group)
+            seen += len(names)
+            if depth > MAX_DEPTH or seen > MAX_OBJECTS:
+                raise self._refuse(f"groups nested {depth} deep with {seen:,} objects", "a file as Keras writes it")
+            for name in names:
+                inner = f"{path}/{name}" if path else name
+                if name == CHANCE or (not path and (name in TRAINING or name.startswith("_"))):
+                    continue
+                child = self._child(group, name)
+                if isinstance(child, self._h5.Group):
+                    waiting.append((child, inner, depth + 1))
+                elif inner not in expected:
+                    needs = "only weights that the model has"
+                    raise UserError(self.where, f"an array {inner!r}", needs, "Load a file of the same model.")
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """HDF5's errors, of many kinds, as one."""
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception as error:
+            text = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise self._refuse(f"no whole HDF5 file ({text[:200]})", "a whole weight file") from error
+
+    def _refuse(self, got: str, needs: str) -> UserError:
+        return UserError(self.where, got, needs, "Save or fetch the file again; nothing was loaded.")
+
+    def _other_model(self, group: Group, got: str, needs: str) -> UserError:
+        return UserError(f"{self.where}: {group.where}", got, needs, "Load a file of the same model.")
+
+
+def _path(group: Group) -> str:
+    return f"{group.path}/vars" if group.path else "vars"
+
+
+def _several(names: Any) -> str:
+    count = len(names)
+    return f"{count} weight{'' if count == 1 else 's'}" + (f" ({', '.join(names)})" if 0 < count <= 10 else "")
+
+
+def _as_tensor(values: np.ndarray) -> torch.Tensor:
+    if values.dtype.kind == "V":  # bfloat16, as opaque bytes
+        return torch.from_numpy(np.array(values).view(np.int16)).view(torch.bfloat16)
+    native = values.astype(values.dtype.newbyteorder("="), copy=False)
+    return torch.from_numpy(native if native.flags.writeable else native.copy())
