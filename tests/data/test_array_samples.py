@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -112,6 +114,9 @@ def test_refusals(parts, text):
 
 def test_memory(monkeypatch):
     assert 10**8 < memory_limit() < 10**14
+    with monkeypatch.context() as patch:
+        patch.delattr(os, "sysconf")
+        assert memory_limit() == 8 * 10**9
     monkeypatch.setattr(array_samples, "memory_limit", lambda: 1000)
     check_memory("Reading 'x'", 1000)
     with pytest.raises(UserError, match=r"got 5.0 GB of declared content; it needs at most 0.0 GB \(half of this"):

@@ -1,5 +1,3 @@
-import os
-
 import numpy as np
 import pytest
 
@@ -58,8 +56,12 @@ def test_unknown_mode(tmp_path):
         read_classification(tmp_path, "BGR")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may open every folder")
-def test_locked_folders(tmp_path):
-    (tmp_path / "locked").mkdir(mode=0)
-    with pytest.raises(UserError, match=r"got Permission denied: .*locked; it needs folders it may read"):
-        read_classification(tmp_path / "locked")
+def test_locked_folders(tmp_path, monkeypatch):
+    def shut(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(type(tmp_path), "iterdir", shut)
+    with pytest.raises(
+        UserError, match=r"got Permission denied: .*; it needs folders it may read\. Check the permissions"
+    ):
+        read_classification(tmp_path)

@@ -147,8 +147,11 @@ def test_refusals(samples, fractions, text):
 def test_groups_that_cannot_be_dealt():
     groups = ["a"] * 98 + ["b", "c"]
     samples = make([0, 1] * 49 + [1, 1], groups)
-    with pytest.raises(UserError, match=r"split got (too few groups of c0 \(1\)|groups that leave no)"):
+    with pytest.raises(UserError, match=r"split got too few groups of c0 \(1\); it needs at least 3 groups"):
         split(samples)
+    rows = [(1, "a"), (2, "a"), (0, "b"), (1, "c"), (2, "c"), (0, "d"), (2, "d"), (0, "e"), (1, "f")]
+    with pytest.raises(UserError, match=r"split got groups that leave no c2 for test; it needs groups of every"):
+        split(make([target for target, _ in rows], [f"g{'abcdef'.index(group)}" for _, group in rows]))
     mixed = make([0, 1, 0, 1, 0, 1] + [0] * 20, ["a", "a", "a", "b", "b", "c"] + [f"{n}" for n in range(20)])
     parts = split(mixed)
     assert all(found[1] for found in counts(mixed, parts).values())

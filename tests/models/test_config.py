@@ -281,8 +281,8 @@ BROKEN = {
         r"^Dense 'one' got a call with the arguments .*; it needs one input \(or a list of them\) and nothing else",
     ),
     "training fixed": (
-        change("layers", 1, "inbound_nodes", 0, "kwargs", value={"training": False}),
-        r"^Dense 'one' got a call with the arguments .*'training': False.*; it needs one input",
+        change("layers", 1, "inbound_nodes", 0, "kwargs", value={"training": True}),
+        r"^Dense 'one' got a call with the arguments .*'training': True.*; it needs one input",
     ),
     "a number instead of an input": (
         change("layers", 1, "inbound_nodes", 0, "args", value=[3]),

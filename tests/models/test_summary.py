@@ -415,6 +415,17 @@ def test_show_prints_and_print_fn_takes(capsys: pytest.CaptureFixture[str]):
     assert capsys.readouterr().out == ""
 
 
+def test_a_notebook_gets_html(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    shown: list[Any] = []
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    model = tutorial(striate)
+    model.summary()
+    assert [one.data for one in shown] == [Summary(model).html()]
+    assert Summary(model).text(100).startswith('Model: "sequential"')
+    assert capsys.readouterr().out == ""
+
+
 def test_html_holds_every_cell_and_escapes():
     model = Sequential([Dense(2, input_shape=(3,), name="<b>&")], name="a<script>")
     page = Summary(model, show_trainable=True).html()

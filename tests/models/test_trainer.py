@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from striate.data.dataset import Dataset
 from striate.foundation.checks import UserError
 from striate.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, Input, Layer, MaxPooling2D
 from striate.models import Model, Sequential
@@ -192,3 +193,23 @@ def test_custom_layers_and_losses_train():
     history = model.fit(X, Y, epochs=2, verbose=0)
     assert history.history["absolute"] == pytest.approx(history.history["loss"])
     assert not np.allclose(model.layers[1].get_weights()[0], 1.0)
+
+
+def test_endless_datasets_train_with_a_number_of_steps():
+    data = Dataset.from_tensor_slices((X, Y)).repeat().batch(8)
+    with pytest.raises(UserError, match="steps"):
+        network().fit(data, verbose=0)
+    model = network()
+    model.fit(data, epochs=2, steps_per_epoch=3, validation_data=data, validation_steps=2, verbose=0)
+    assert model.optimizer.iterations == 6
+    assert np.isfinite(model.evaluate(data, steps=2, verbose=0)).all()
+    assert model.predict(data, steps=2, verbose=0).shape == (16, 1)
+
+
+def test_a_model_built_by_its_first_batch_sees_every_batch_of_a_generator():
+    seen = []
+    model = Sequential([Flatten(), Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit((seen.append(start) or (X[start : start + 8], Y[start : start + 8]) for start in (0, 8, 16)), verbose=0)
+    assert seen == [0, 8, 16]
+    assert model.optimizer.iterations == 3

@@ -55,9 +55,7 @@ def is_array(value: object) -> bool:
 
 
 def is_tree_of_arrays(value: object) -> bool:
-    """Whether a list, tuple or dict holds arrays (several inputs), not numbers (one input)."""
-    if isinstance(value, dict):
-        return True
+    """Whether a list or tuple holds arrays (several inputs), not numbers (one input)."""
     return isinstance(value, list | tuple) and any(is_array(v) or isinstance(v, dict) for v in value)
 
 

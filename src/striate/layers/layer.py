@@ -189,7 +189,7 @@ class Layer(torch.nn.Module):
             self.built = True
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, torch.nn.Module):
+        if isinstance(value, torch.nn.Module) and "training" in vars(self):
             value.train(self.training)  # torch's own modules begin in training mode
         super().__setattr__(name, value)
 

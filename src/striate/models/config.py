@@ -200,8 +200,10 @@ class _Calls:
 
     def _make(self, layer: Layer, call: dict[str, Any]) -> None:
         args, kwargs = (self._revive(call[part]) for part in ("args", "kwargs"))
-        # Keras notes a mask even where there is none.
-        kwargs = {key: value for key, value in kwargs.items() if not _is_none(value)}
+        # Keras notes masks that are not there, and training=False where a layer's call has it as its default.
+        kwargs = {
+            key: value for key, value in kwargs.items() if not _is_none(value) and (key, value) != ("training", False)
+        }
         if not is_custom(type(layer)):
             args, kwargs = [*args, *kwargs.values()], {}
             if len(args) != 1:

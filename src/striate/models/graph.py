@@ -44,7 +44,7 @@ class Graph:
         met: dict[Layer, int] = {}
         done: set[int] = set()
         # Depth first without recursion: networks may be deeper than Python's stack.
-        stack = [(symbol, False) for symbol in reversed(self.output_symbols)]
+        stack = [(symbol, False) for symbol in reversed(_in_keras_order(self.outputs))]
         while stack:
             symbol, parents_done = stack.pop()
             node = symbol.node
@@ -59,7 +59,7 @@ class Graph:
             done.add(id(node))
             met.setdefault(node.layer, len(met))
             stack.append((symbol, True))
-            stack.extend((source, False) for source in reversed(node.inputs))
+            stack.extend((source, False) for source in reversed(_in_keras_order((node.args, node.kwargs))))
         for symbol in self.input_symbols:  # inputs that no output needs still take their place
             if id(symbol.node) not in done and not symbol.node.inputs:
                 order.insert(0, symbol.node)
@@ -143,6 +143,15 @@ class Graph:
             for symbol in () if keep else unneeded:
                 del values[id(symbol)]
         return replace_symbols(self.outputs, lambda symbol: values[id(symbol)])
+
+
+def _in_keras_order(structure: Any) -> list[Symbol]:
+    """The symbols inside, those of dicts by sorted keys: so Keras finds layers, and so its files number them."""
+    if isinstance(structure, dict):
+        structure = [structure[key] for key in sorted(structure)]
+    if isinstance(structure, list | tuple):
+        return [symbol for item in structure for symbol in _in_keras_order(item)]
+    return [structure] if isinstance(structure, Symbol) else []
 
 
 def flatten(structure: Any) -> list[Any]:

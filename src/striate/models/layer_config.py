@@ -226,13 +226,10 @@ def _has_own_config(layer: Layer) -> bool:
 
 def _built_shape(layer: Layer) -> Any:
     """The shape of the input that a layer made its weights for, where it has any; N is not part of it."""
-    if isinstance(layer, Trainer):
-        shape = layer._accepted[0] if layer._accepted and is_custom(type(layer)) else None
-    elif layer.built and layer.nodes and layer.nodes[0].inputs and layer.weights:
-        shape = layer.nodes[0].inputs[0].shape
-    else:
-        return None
-    return [None, *shape[1:]] if shape is not None and is_shape(shape) else None
+    if isinstance(layer, Trainer) and (is_functional(layer) or not is_custom(type(layer))):
+        return None  # these say it in another way
+    shape = layer.nodes[0].inputs[0].shape if layer.nodes and layer.nodes[0].inputs else layer.seen_shape
+    return [None, *shape[1:]] if layer.built and layer.weights and shape and is_shape(shape) else None
 
 
 def _tuples(shape: Any) -> Any:

@@ -156,7 +156,7 @@ def _probe(form: dict[str, Any]) -> list[Group] | None:
     try:
         with torch.device("meta"):
             return groups(_make_model(form))
-    except UserError:
+    except Exception:
         if has_custom_classes():
             return None
         raise

@@ -4,13 +4,13 @@ import os
 from typing import Any
 
 import torch
-from striate.models.config import graph_config, graph_from_config
-from striate.models.saving import load_weights, save_model, save_weights
 
 from striate.foundation.checks import UserError, nearest
 from striate.foundation.shapes import Shape
 from striate.layers.layer import Layer, registry
+from striate.models.config import graph_config, graph_from_config
 from striate.models.graph import Graph
+from striate.models.saving import load_weights, save_model, save_weights
 from striate.models.summary import Summary
 from striate.models.trainer import Trainer
 

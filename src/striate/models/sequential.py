@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from striate.models.config import layers_config, layers_from_config
-
 from striate.foundation.checks import UserError
 from striate.layers.input import InputLayer
 from striate.layers.layer import Layer, registry
 from striate.layers.symbol import Symbol
 from striate.layers.wrapper import as_layer
+from striate.models.config import layers_config, layers_from_config
 from striate.models.graph import Graph
 from striate.models.model import Model
 

@@ -117,9 +117,16 @@ class Trainer(Layer):
         saved = backup.read() if backup else None
         progress = saved.progress if saved else Progress(initial_epoch, 0, int(torch.randint(2**62, ())))
         feed = make_feed(
-            x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, seed=progress.seed, class_weight=class_weight
+            x,
+            y,
+            sample_weight,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=progress.seed,
+            class_weight=class_weight,
+            steps=steps_per_epoch,
         )
-        validation = _validation_feed(validation_data, validation_batch_size or batch_size)
+        validation = _validation_feed(validation_data, validation_batch_size or batch_size, validation_steps)
         if not self.built:
             feed = BegunFeed(feed, progress.epoch, progress.step)
             self._build_from(feed.first)
@@ -164,7 +171,7 @@ class Trainer(Layer):
             UserError: Data or labels cannot be used.
         """
         self._need_compiled()
-        feed = make_feed(x, y, sample_weight, batch_size=batch_size, where="evaluate")
+        feed = make_feed(x, y, sample_weight, batch_size=batch_size, steps=steps, where="evaluate")
         bar = [ProgressBar(verbose)]
         with CallbackList([*bar, *_listed(callbacks)], model=self, steps=steps or feed.steps, verbose=verbose) as run:
             logs = self._test(feed, run, steps)
@@ -186,7 +193,7 @@ class Trainer(Layer):
         Raises:
             UserError: The data cannot be used.
         """
-        feed = make_feed(x, batch_size=batch_size, where="predict")
+        feed = make_feed(x, batch_size=batch_size, steps=steps, where="predict")
         bar = [ProgressBar(verbose)]
         with CallbackList([*bar, *_listed(callbacks)], model=self, steps=steps or feed.steps, verbose=verbose) as run:
             run.on_predict_begin()
@@ -296,10 +303,10 @@ def _listed(callbacks: Any) -> list[Any]:
     return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
 
 
-def _validation_feed(data: Any, batch_size: int | None) -> Feed | None:
+def _validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Feed | None:
     if data is None:
         return None
     if isinstance(data, tuple | list) and 2 <= len(data) <= 3:
         x, y, weight = (*data, None)[:3]
-        return make_feed(x, y, weight, batch_size=batch_size, where="validation_data")
-    return make_feed(data, where="validation_data")
+        return make_feed(x, y, weight, batch_size=batch_size, steps=steps, where="validation_data")
+    return make_feed(data, steps=steps, where="validation_data")

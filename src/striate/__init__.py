@@ -1,0 +1,43 @@
+"""Convolutional networks you can see through: Keras's words, PyTorch's engine.
+
+What Keras users expect is found where they expect it, and imported when first asked for, so that `import striate` is
+quick:
+
+    >>> import striate as keras
+    >>> model = keras.Sequential([keras.layers.Dense(2, input_shape=(4,))])
+    >>> model.output_shape
+    (None, 2)
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_MODULES = (
+    "activations",
+    "callbacks",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "regularizers",
+    "utils",
+)
+_HOMES = {"Input": "layers", "Layer": "layers", "Model": "models", "Sequential": "models"}
+
+__all__ = [*_MODULES, *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
