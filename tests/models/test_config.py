@@ -93,7 +93,7 @@ def inputs_of(build):
     return [A, B] if build in (two_and_two, shared, nested, nested_several) else A
 
 
-@pytest.mark.parametrize("build", CASES)
+@pytest.mark.parametrize("build", CASES, ids=lambda build: build.__name__)
 def test_written_here_and_read_in_keras(build, tmp_path):
     model = stir(build(HERE))
     expected = model.predict(inputs_of(build), verbose=0)
@@ -104,7 +104,7 @@ def test_written_here_and_read_in_keras(build, tmp_path):
     assert twin.name == model.name
 
 
-@pytest.mark.parametrize("build", CASES)
+@pytest.mark.parametrize("build", CASES, ids=lambda build: build.__name__)
 def test_written_by_keras_and_read_here(build, tmp_path):
     theirs = stir(build(keras))
     theirs.save(tmp_path / "model.keras")

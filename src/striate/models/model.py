@@ -87,7 +87,7 @@ class Model(Trainer, Layer):
             input_shape: One shape, N included, or a list of shapes.
         """
         if not self.built and input_shape is not None:
-            self.built = True
+            self.built, self.seen_shape = True, input_shape
             self.compute_output_shape(input_shape)
 
     def flops(self, input_shape: Any) -> int:
@@ -202,25 +202,28 @@ class Model(Trainer, Layer):
         else:
             print_fn(view.text(line_length))
 
-    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, **unknown: Any) -> None:
+    def save(
+        self, filepath: str | os.PathLike[str], overwrite: bool = True, include_optimizer: bool = True, **unknown: Any
+    ) -> None:
         """Write the model to a `.keras` file that real Keras opens too.
 
         Args:
             filepath: Ends in .keras.
             overwrite: Whether a file that is there may be replaced.
+            include_optimizer: Whether what `compile` chose and the optimizer's state go along.
 
         Raises:
             UserError: The name does not end in .keras, the file may not be replaced, or a layer cannot be saved.
         """
-        save_model(self, filepath, overwrite=overwrite, **unknown)
+        save_model(self, filepath, overwrite=overwrite, include_optimizer=include_optimizer, **unknown)
 
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the weights alone: to a .safetensors file, or a .weights.h5 file as Keras writes it."""
         save_weights(self, filepath, overwrite=overwrite)
 
-    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
+    def load_weights(self, filepath: str | os.PathLike[str], **unknown: Any) -> None:
         """Read weights from a .safetensors, .weights.h5 or .keras file; all of them or, on error, none."""
-        load_weights(self, filepath)
+        load_weights(self, filepath, **unknown)
 
     def config(self) -> dict[str, Any]:
         return graph_config(self._need_graph())

@@ -39,8 +39,7 @@ class Sequential(Model):
     def __init__(self, layers: Any = None, *, name: str | None = None, **options: Any) -> None:
         super().__init__(name=name, **options)
         self._stack: list[Layer] = []
-        for layer in layers or []:
-            self.add(layer)
+        self._extend(layers or [])
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Put a layer at the end; when it is refused, the model is unchanged.
@@ -49,20 +48,7 @@ class Sequential(Model):
             layer: A layer, a torch module, or what `Input` returns (first only).
             rebuild: Keras's; the model is always up to date here.
         """
-        layer = _as_layer(layer, self.where)
-        if any(layer.name == other.name for other in self._stack):
-            needs = f"names that are unique; there is a layer {layer.name!r} already"
-            raise UserError(self.where, layer.where, needs, "Make a new layer, or give it another name=.")
-        if isinstance(layer, InputLayer) and self._stack:
-            raise UserError(self.where, f"{layer.where} after other layers", "it first", "Put Input first.")
-        if self.graph is not None:
-            output = layer(self.graph.outputs)
-            self._take([*self._stack, layer], Graph(self.graph.inputs, output))
-        elif not self._stack and (start := _start_of(layer)) is not None:
-            output = start if isinstance(layer, InputLayer) else layer(start)
-            self._take([layer], Graph(start, output))
-        else:
-            self._take([*self._stack, layer], None)
+        self._extend([layer])
 
     def pop(self, rebuild: bool = True) -> Layer:
         """Take the last layer off and return it.
@@ -89,19 +75,9 @@ class Sequential(Model):
         Raises:
             ShapeError: A layer cannot take what the one before it gives; the model is unchanged.
         """
-        if self.graph is not None or input_shape is None or not self._stack:
-            return
-        start = InputLayer(batch_shape=(None, *input_shape[1:])).nodes[0].outputs
-        symbol, recorded = start, []
-        try:
-            for layer in self._stack:
-                symbol = layer(symbol)
-                recorded.append(layer)
-        except UserError:
-            for layer in recorded:
-                layer.nodes.pop()
-            raise
-        self._take(self._stack, Graph(start, symbol))
+        if self.graph is None and input_shape is not None and self._stack:
+            start = InputLayer(batch_shape=(None, *input_shape[1:])).nodes[0].outputs
+            self._take(self._stack, Graph(start, _chain(self._stack, start)))
 
     def says_shape(self) -> bool:
         return True
@@ -125,11 +101,46 @@ class Sequential(Model):
     def from_config(cls, config: dict[str, Any]) -> "Sequential":
         return cls(**layers_from_config(config))
 
+    def _extend(self, added: Any) -> None:
+        """Put layers at the end: all of them, or none."""
+        stack = list(self._stack)
+        names = {layer.name for layer in stack}
+        for layer in (_as_layer(given, self.where) for given in added):
+            if layer.name in names:
+                needs = f"names that are unique; there is a layer {layer.name!r} already"
+                raise UserError(self.where, layer.where, needs, "Make a new layer, or give it another name=.")
+            if isinstance(layer, InputLayer) and stack:
+                raise UserError(self.where, f"{layer.where} after other layers", "it first", "Put Input first.")
+            names.add(layer.name)
+            stack.append(layer)
+        if self.graph is not None:
+            output = _chain(stack[len(self._stack) :], self.graph.outputs)
+            self._take(stack, Graph(self.graph.inputs, output))
+        elif not self._stack and stack and (start := _start_of(stack[0])) is not None:
+            self._take(stack, Graph(start, _chain(stack, start)))
+        else:
+            self._take(stack, None)
+
     def _take(self, layers: list[Layer], graph: Graph | None) -> None:
         self._stack, self.graph = layers, graph
         self._accepted = None
         self.built = graph is not None
         self.hold(layers)
+
+
+def _chain(layers: list[Layer], symbol: Symbol) -> Symbol:
+    """What comes out of layers called one after the other; when one refuses, no call is left recorded."""
+    called: list[Layer] = []
+    try:
+        for layer in layers:
+            if not isinstance(layer, InputLayer):
+                symbol = layer(symbol)
+                called.append(layer)
+    except UserError:
+        for layer in called:
+            layer.nodes.pop()
+        raise
+    return symbol
 
 
 def _as_layer(layer: Any, where: str) -> Layer:
