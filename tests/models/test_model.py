@@ -157,7 +157,6 @@ def test_double_precision_by_one_word():
     assert model([value.astype("uint8") for value in pair]).dtype == torch.float64
 
 
-@pytest.mark.xfail(reason="the input layer of a Sequential is no module inside it and keeps float32", strict=True)
 def test_whole_numbers_follow_the_precision():
     model = Sequential([Dense(3, input_shape=(4,))]).to(torch.float64)
     assert model(np.ones((2, 4), "uint8")).dtype == torch.float64
@@ -263,7 +262,6 @@ def test_a_subclass_works_on_whole_numbers():
     assert Lookup()(torch.tensor([[1, 2, 3]])).shape == (1, 2)
 
 
-@pytest.mark.xfail(reason="Model._prepare passes over a build of the subclass's own", strict=True)
 def test_a_subclass_may_make_its_layers_in_build():
     class Late(Model):
         def build(self, input_shape: Any) -> None:

@@ -75,8 +75,8 @@ class Model(Trainer, Layer):
         return self.graph is not None
 
     def _prepare(self, input_shape: Any) -> None:
-        """The layers of a subclass build themselves when the data reaches them."""
-        if self.says_shape():
+        """The layers of a subclass build themselves when the data reaches them, unless it has a `build` of its own."""
+        if self.says_shape() or type(self).build is not Model.build:
             super()._prepare(input_shape)
         self.built = True
 

@@ -125,7 +125,8 @@ class Sequential(Model):
         self._stack, self.graph = layers, graph
         self._accepted = None
         self.built = graph is not None
-        self.hold(layers)
+        start = [] if graph is None else [symbol.node.layer for symbol in graph.input_symbols]
+        self.hold([*start, *(layer for layer in layers if layer not in start)])
 
 
 def _chain(layers: list[Layer], symbol: Symbol) -> Symbol:
