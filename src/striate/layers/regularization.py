@@ -56,6 +56,15 @@ class Dropout(Elementwise):
         keep.bernoulli_(1 - self.rate, generator=self._generator)
         return x * keep / (1 - self.rate)
 
+    def chance_state(self) -> torch.Tensor | None:
+        """Where the layer's own generator stands, for a checkpoint; None where there is none yet."""
+        return None if self._generator is None else self._generator.get_state()
+
+    def restore_chance(self, state: torch.Tensor, device: torch.device) -> None:
+        """Draw on from where the generator that gave `state` stood."""
+        self._generator = torch.Generator(device)
+        self._generator.set_state(state)
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         input_shape = super().compute_output_shape(input_shape)
         if self.noise_shape is None:

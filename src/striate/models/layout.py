@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 
 from striate.foundation.names import snake_case
+from striate.layers.input import InputLayer
 from striate.layers.layer import Layer
 from striate.models.trainer import Trainer
 
@@ -47,7 +48,9 @@ def _visit(module: torch.nn.Module, path: str, seen: set[int]) -> Iterator[Group
         return
     seen.add(id(module))
     yield _group(module, path)
-    attributes = {name: child for name, child in module._modules.items() if child is not None}
+    children = {name: child for name, child in module._modules.items() if child is not None}
+    # The input of a Sequential is not among Keras's attributes; a graph's is among its layers.
+    attributes = {name: child for name, child in children.items() if not isinstance(child, InputLayer)}
     # Keras goes through attributes by name, private ones last, and knows `layers` as one of them; models made of
     # a graph or a list begin with it.
     names = sorted(attributes, key=_private_last)

@@ -13,6 +13,7 @@ import torch
 
 from striate.foundation.checks import UserError
 from striate.foundation.files import atomic_path
+from striate.training.loop import device_of
 
 FORMAT = "striate-checkpoint-1"
 
@@ -58,6 +59,9 @@ class Checkpoint:
         module.load_state_dict(weights)
         optimizer.load_state_dict(_unpack(self.optimizer, self.tensors))
         _restore_chance(self.chance, self.tensors)
+        for name, inner in module.named_modules():
+            if f"chance.module.{name}" in self.tensors:
+                inner.restore_chance(self.tensors[f"chance.module.{name}"], device_of(module))
 
 
 def save_checkpoint(
@@ -82,6 +86,10 @@ def save_checkpoint(
     from safetensors.torch import save_file  # noqa: PLC0415 - keeps `import striate` quick
 
     tensors = {f"model.{name}": value for name, value in module.state_dict().items()}
+    for name, inner in module.named_modules():  # layers that draw from a generator of their own
+        state = inner.chance_state() if hasattr(inner, "chance_state") else None
+        if state is not None:
+            tensors[f"chance.module.{name}"] = state
     described = {
         "progress": asdict(progress),
         "optimizer": _pack("optimizer", optimizer.state_dict(), tensors),
