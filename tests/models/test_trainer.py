@@ -1,5 +1,7 @@
 """What fit, evaluate and predict refuse, and what they leave behind."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -213,3 +215,91 @@ def test_a_model_built_by_its_first_batch_sees_every_batch_of_a_generator():
     model.fit((seen.append(start) or (X[start : start + 8], Y[start : start + 8]) for start in (0, 8, 16)), verbose=0)
     assert seen == [0, 8, 16]
     assert model.optimizer.iterations == 3
+
+
+def test_a_copy_of_a_trained_model_trains_alone():
+    model = network()
+    model.fit(X, Y, verbose=0)
+    other = copy.deepcopy(model)
+    before = model.get_weights()
+    other.fit(X, Y, verbose=0)
+    for one, two in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert any((one != two).any() for one, two in zip(before, other.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("bad", ["loss", "labels"])
+def test_a_refused_batch_leaves_moving_statistics_alone(bad):
+    model = Sequential([Input((4,)), BatchNormalization(), Dense(1, "sigmoid" if bad == "labels" else None)])
+    model.compile("sgd", "binary_crossentropy" if bad == "labels" else "mse")
+    if bad == "loss":
+        model.layers[1].set_weights([np.full((4, 1), np.inf), [0.0]])
+    before = model.get_weights()
+    with pytest.raises(UserError, match="loss|Loss"):
+        model.fit(X[:, 0, :2].reshape(40, 4), np.full(40, 255.0), verbose=0)
+    for one, two in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_a_label_mistake_does_not_outlive_its_refusal():
+    model = Sequential([Input((6, 6, 2)), Flatten(), Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    classes = np.arange(40) % 3
+    with pytest.raises(UserError):
+        model.fit(X, np.eye(3)[classes], verbose=0)
+    assert "accuracy" in model.fit(X, classes, verbose=0).history
+
+
+def test_frozen_models_are_refused_and_gradients_need_no_permission():
+    model = network()
+    with torch.no_grad():
+        model.fit(X, Y, verbose=0)
+    model.trainable = False
+    with pytest.raises(UserError, match="no trainable weights; it needs at least one"):
+        model.fit(X, Y, verbose=0)
+
+
+def test_steps_of_one_s_own_are_refused_by_name():
+    class Own(Sequential):
+        def train_step(self, data):
+            return {}
+
+    with pytest.raises(UserError, match=r"Own 'own.*' got a train_step of its own"):
+        Own([Dense(1)]).compile("sgd", "mse")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"steps_per_epoch": 0}, "steps_per_epoch=0"),
+        ({"steps_per_epoch": 1.5}, r"steps_per_epoch=1\.5"),
+        ({"steps_per_epoch": 9}, "2 batches in epoch 0; it needs steps_per_epoch=9"),
+        ({"validation_steps": 0}, "validation_steps=0"),
+        ({"validation_freq": 0}, "validation_freq=0"),
+        ({"validation_freq": [1, 2]}, r"validation_freq=\[1, 2\]"),
+        ({"initial_epoch": -1}, "initial_epoch=-1"),
+        ({"validation_data": (X, None)}, "no labels; it needs y"),
+    ],
+)
+def test_numbers_of_fit_are_checked(arguments, text):
+    with pytest.raises(UserError, match=text):
+        network().fit(X, Y, verbose=0, **arguments)
+
+
+def test_inputs_that_are_not_finite_name_the_row_even_when_shuffled():
+    x = X.copy()
+    x[37, 0, 0, 0] = np.inf
+    with pytest.raises(UserError, match=r"infinity in x, .*\(row 37 of the data\)"):
+        network().fit(x, Y, verbose=0)
+
+
+def test_a_callback_that_evaluates_does_not_disturb_the_epoch():
+    class Look(Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.evaluate(X[:4], Y[:4], verbose=0)
+
+    found = []
+    for callbacks in ([], [Look()]):
+        torch.manual_seed(0)
+        found.append(network().fit(X, Y, batch_size=8, verbose=0, callbacks=callbacks).history)
+    assert found[0] == found[1]

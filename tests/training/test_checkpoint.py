@@ -11,7 +11,12 @@ import pytest
 import torch
 
 from striate.foundation.checks import UserError
+from striate.layers import BatchNormalization, Dense
+from striate.models import Sequential
 from striate.training import optimizers
+from striate.training.backup import BackupAndRestore, restore_states, states_of
+from striate.training.callback import Callback
+from striate.training.callbacks import EarlyStopping
 from striate.training.checkpoint import Progress, read_checkpoint, save_checkpoint
 
 
@@ -58,7 +63,7 @@ def test_another_network_s_checkpoint_is_refused(tmp_path):
     path = tmp_path / "state.safetensors"
     save_checkpoint(path, *trained(), Progress())
     other = torch.nn.Linear(3, 5)
-    with pytest.raises(UserError, match="weights of other names or shapes"):
+    with pytest.raises(UserError, match="weights of other shapes; it needs those of this Linear"):
         read_checkpoint(path).apply(other, optimizers.get("adam"))
 
 
@@ -106,3 +111,62 @@ def test_killed_and_resumed_equals_unbroken(tmp_path):
     for name in one.files:
         np.testing.assert_array_equal(one[name], two[name], err_msg=name)
     assert not (tmp_path / "broken" / "backup" / "checkpoint.safetensors").exists()
+
+
+def test_a_network_built_again_under_other_names_goes_on(tmp_path):
+    def fit(epochs):
+        torch.manual_seed(1)
+        model = Sequential([Dense(3, input_shape=(4,)), BatchNormalization(), Dense(1)])
+        model.compile("adam", "mse")
+        x = torch.rand(20, 4)
+        backup = BackupAndRestore(tmp_path, delete_checkpoint=False)
+        return model, model.fit(x, x.sum(1), epochs=epochs, verbose=0, callbacks=[backup])
+
+    fit(2)
+    model, history = fit(3)
+    assert history.epoch == [0, 1, 2]
+    assert model.optimizer.iterations == 3
+
+
+def test_what_has_changed_since_is_refused(tmp_path):
+    class Stop(Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 2:
+                raise KeyboardInterrupt
+
+    def fit(optimizer="adam", metrics=None, batch_size=4, extra=()):
+        torch.manual_seed(1)
+        model = Sequential([Dense(1, input_shape=(4,))])
+        model.compile(optimizer, "mse", metrics=metrics)
+        x = torch.rand(20, 4)
+        backup = BackupAndRestore(tmp_path, save_freq=1)
+        model.fit(x, x.sum(1), epochs=2, batch_size=batch_size, verbose=0, callbacks=[*extra, backup])
+
+    fit(extra=[Stop()])
+    with pytest.raises(UserError, match="the state of Adam; it needs that of SGD"):
+        fit("sgd")
+    with pytest.raises(UserError, match="an epoch of 5 batches begun; it needs one of 10"):
+        fit(batch_size=2)
+    with pytest.raises(UserError, match="2 losses and metrics; it needs the 1 that the checkpoint has counted"):
+        fit(metrics=["mse"])
+    fit()
+
+
+def test_a_training_that_was_stopped_early_does_not_go_on(tmp_path):
+    def fit(backup):
+        torch.manual_seed(1)
+        model = Sequential([Dense(1, input_shape=(4,))])
+        model.compile("sgd", "mse")
+        early = EarlyStopping("loss", patience=0, mode="max")
+        return model.fit(torch.rand(8, 4), torch.rand(8), epochs=9, verbose=0, callbacks=[early, backup]).epoch
+
+    assert fit(BackupAndRestore(tmp_path, delete_checkpoint=False)) == [0, 1]
+    assert fit(BackupAndRestore(tmp_path)) == [0, 1]
+
+
+def test_states_go_back_to_the_callback_that_watches_the_same(tmp_path):
+    one, two = EarlyStopping("loss"), EarlyStopping("val_loss")
+    states = states_of([one, two])
+    states["EarlyStopping.loss.0"]["wait"] = 5
+    restore_states([two, one], states)
+    assert (one.wait, two.wait) == (5, 0)

@@ -1,12 +1,13 @@
 """compile, fit, evaluate, predict: Keras's words for what `training` does."""
 
+import dataclasses
 from typing import Any
 
 import torch
 
 from striate.data.arrays import make_feed, train_validation_split
 from striate.data.feed import Batch, BegunFeed, Feed
-from striate.foundation.checks import UserError, check_int, refuse_unknown
+from striate.foundation.checks import UnsupportedError, UserError, check_int, refuse_unknown
 from striate.layers.layer import Layer, as_tensor, layers_in, mode
 from striate.training import loop, optimizers
 from striate.training.backup import BackupAndRestore, restore_states
@@ -17,6 +18,8 @@ from striate.training.progress import ProgressBar
 
 # Keras's arguments of compile that would change nothing or are not supported, with the values that may be passed.
 COMPILE_DEFAULTS = {"steps_per_execution": 1, "auto_scale_loss": True, "jit_compile": "auto", "run_eagerly": False}
+# Methods by which Keras programs change what a step is.
+OWN_STEPS = ("train_step", "test_step", "predict_step", "compute_loss")
 
 
 class Trainer(Layer):
@@ -53,6 +56,10 @@ class Trainer(Layer):
         if unknown.get("jit_compile") is False:
             unknown.pop("jit_compile")
         refuse_unknown(f"{self.where}.compile", unknown, known, COMPILE_DEFAULTS)
+        for method in OWN_STEPS:
+            if hasattr(self, method):
+                fix = f"Write a loop of your own around the model, or leave {method} out."
+                raise UnsupportedError(self.where, f"a {method} of its own", "striate's training step", fix)
         objective = Objective(loss, metrics, loss_weights, weighted_metrics, self._output_names())
         self.optimizer, self._objective = optimizers.get(optimizer), objective
         self.compile_config = {
@@ -108,6 +115,11 @@ class Trainer(Layer):
         """
         objective = self._need_compiled()
         check_int("fit", "epochs", epochs)
+        check_int("fit", "initial_epoch", initial_epoch, minimum=0)
+        check_int("fit", "validation_freq", validation_freq)
+        for argument, number in {"steps_per_epoch": steps_per_epoch, "validation_steps": validation_steps}.items():
+            if number is not None:
+                check_int("fit", argument, number)
         if validation_split:
             if validation_data is not None:
                 fix = "Pass one of them."
@@ -115,7 +127,9 @@ class Trainer(Layer):
             (x, y, sample_weight), validation_data = train_validation_split(x, y, sample_weight, validation_split)
         callback_list, backup = _order_callbacks(callbacks, verbose)
         saved = backup.read() if backup else None
-        progress = saved.progress if saved else Progress(initial_epoch, 0, int(torch.randint(2**62, ())))
+        progress = Progress(initial_epoch, 0, int(torch.randint(2**62, ())))
+        if saved:
+            progress = dataclasses.replace(saved.progress)
         feed = make_feed(
             x,
             y,
@@ -128,13 +142,18 @@ class Trainer(Layer):
         )
         validation = _validation_feed(validation_data, validation_batch_size or batch_size, validation_steps)
         if not self.built:
-            feed = BegunFeed(feed, progress.epoch, progress.step)
-            self._build_from(feed.first)
-        steps = steps_per_epoch or feed.steps
+            begun = BegunFeed(feed, progress.epoch, progress.step)
+            self._build_from(begun.first)
+            feed = feed if saved else begun  # a resumed epoch is drawn again once the generators stand where they did
+        if not any(weight.requires_grad for weight in self.parameters()):
+            needs = "at least one that training may change"
+            raise UserError(f"{self.where}.fit", "no trainable weights", needs, "Set trainable = True on a layer.")
+        progress.batches = steps = steps_per_epoch or feed.steps
         params = {"epochs": epochs, "steps": steps, "verbose": verbose, "validation_freq": validation_freq}
         run = CallbackList(callback_list, model=self, **params)
         self.optimizer.build(self._named_weights())
-        self.stop_training = False
+        objective.unbind()
+        self.stop_training = progress.stopped
         try:
             with run:
                 run.on_train_begin()
@@ -232,15 +251,16 @@ class Trainer(Layer):
         def note(done: int) -> None:
             progress.step = done
 
-        batches = feed.epoch(progress.epoch, progress.step)
         loop.train_epoch(
             self,
-            loop.limit(batches, None if steps is None else steps - progress.step),
+            feed,
             objective,
             self.optimizer,
             callbacks=run,
-            penalty=self._penalty(),
+            epoch=progress.epoch,
             first=progress.step,
+            steps=steps,
+            penalty=self._penalty(),
             on_step=note,
             stop=lambda: self.stop_training,
         )
@@ -251,9 +271,8 @@ class Trainer(Layer):
 
     def _test(self, feed: Feed, run: CallbackList, steps: int | None) -> dict[str, float]:
         run.on_test_begin()
-        batches = loop.limit(feed.epoch(0), steps)
-        results = loop.evaluate(self, batches, self._need_compiled(), callbacks=run, penalty=self._penalty())
-        logs = to_floats(results)
+        objective, penalty = self._need_compiled(), self._penalty()
+        logs = to_floats(loop.evaluate(self, feed, objective, callbacks=run, steps=steps, penalty=penalty))
         run.on_test_end(logs)
         return logs
 
@@ -278,6 +297,7 @@ class Trainer(Layer):
         keepers = [*run.callbacks, self._need_compiled()]
         backup.attach(self, self.optimizer, progress, keepers)
         if saved is not None:
+            saved.check_batches(progress.batches)
             saved.apply(self, self.optimizer)
             restore_states(keepers, saved.keepers)
 

@@ -1,6 +1,7 @@
 """A training that survives being killed."""
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ class BackupAndRestore(Callback):
         if self._run is None:
             raise UserError("BackupAndRestore", "no training", "fit under way", "Pass it to fit(callbacks=[...]).")
         module, optimizer, progress, keepers = self._run
+        progress.stopped = bool(getattr(module, "stop_training", False))
         save_checkpoint(self.path, module, optimizer, progress, states_of(keepers))
 
 
@@ -95,5 +97,12 @@ def restore_states(keepers: list[Any], states: dict[str, Any]) -> None:
 
 
 def _named(keepers: list[Any]) -> list[tuple[str, Any]]:
-    having = [keeper for keeper in keepers if hasattr(keeper, "state_dict")]
-    return [(f"{type(keeper).__name__}.{place}", keeper) for place, keeper in enumerate(having)]
+    """Those with a state, called by class, by what they watch, and by number where two are alike."""
+    names: Counter[str] = Counter()
+    named = []
+    for keeper in keepers:
+        if hasattr(keeper, "state_dict"):
+            name = f"{type(keeper).__name__}.{getattr(keeper, 'monitor', '')}"
+            named.append((f"{name}.{names[name]}", keeper))
+            names[name] += 1
+    return named

@@ -26,11 +26,15 @@ class Progress:
         epoch: Epochs done.
         step: Batches done of the epoch under way.
         seed: From which the order of the data follows.
+        batches: Batches in an epoch, where known.
+        stopped: Whether a callback has ended training.
     """
 
     epoch: int = 0
     step: int = 0
     seed: int = 0
+    batches: int | None = None
+    stopped: bool = False
 
 
 @dataclass
@@ -40,6 +44,8 @@ class Checkpoint:
     path: Path
     progress: Progress
     tensors: dict[str, torch.Tensor]
+    weights: list[str]
+    kind: str
     optimizer: Any
     keepers: dict[str, Any]
     chance: dict[str, Any]
@@ -47,21 +53,36 @@ class Checkpoint:
     def apply(self, module: torch.nn.Module, optimizer: Any) -> None:
         """Put weights, optimizer and random generators back.
 
+        Weights are told apart by their order and shape: names count up when a network is built again.
+
         Raises:
-            UserError: The checkpoint is another network's.
+            UserError: The checkpoint is another network's, or another optimizer's; nothing is changed.
         """
-        weights = {name.removeprefix("model."): t for name, t in self.tensors.items() if name.startswith("model.")}
         own = module.state_dict()
-        if {name: tuple(t.shape) for name, t in own.items()} != {name: tuple(t.shape) for name, t in weights.items()}:
-            needs = f"those of this {type(module).__name__}"
-            fix = "Delete it, choose another folder, or build the network it was made for."
-            raise UserError(f"Checkpoint {str(self.path)!r}", "weights of other names or shapes", needs, fix)
-        module.load_state_dict(weights)
+        weights = [self.tensors[f"model.{name}"] for name in self.weights]
+        if [weight.shape for weight in own.values()] != [weight.shape for weight in weights]:
+            raise self._refuse("weights of other shapes", f"those of this {type(module).__name__}")
+        if self.kind != type(optimizer).__name__:
+            raise self._refuse(f"the state of {self.kind}", f"that of {type(optimizer).__name__}")
         optimizer.load_state_dict(_unpack(self.optimizer, self.tensors))
+        module.load_state_dict(dict(zip(own, weights, strict=True)))
         _restore_chance(self.chance, self.tensors)
-        for name, inner in module.named_modules():
-            if f"chance.module.{name}" in self.tensors:
-                inner.restore_chance(self.tensors[f"chance.module.{name}"], device_of(module))
+        for place, inner in _own_generators(module):
+            if f"chance.module.{place}" in self.tensors:
+                inner.restore_chance(self.tensors[f"chance.module.{place}"], device_of(module))
+
+    def check_batches(self, batches: int | None) -> None:
+        """Refuse to go on in the middle of an epoch that has another number of batches now.
+
+        Raises:
+            UserError: Data or batch size have changed.
+        """
+        if self.progress.step and self.progress.batches != batches:
+            raise self._refuse(f"an epoch of {self.progress.batches} batches begun", f"one of {batches}")
+
+    def _refuse(self, got: str, needs: str) -> UserError:
+        fix = "Train as before, delete it, or choose another folder."
+        return UserError(f"Checkpoint {str(self.path)!r}", got, needs, fix)
 
 
 def save_checkpoint(
@@ -86,12 +107,13 @@ def save_checkpoint(
     from safetensors.torch import save_file  # noqa: PLC0415 - keeps `import striate` quick
 
     tensors = {f"model.{name}": value for name, value in module.state_dict().items()}
-    for name, inner in module.named_modules():  # layers that draw from a generator of their own
-        state = inner.chance_state() if hasattr(inner, "chance_state") else None
-        if state is not None:
-            tensors[f"chance.module.{name}"] = state
+    for place, inner in _own_generators(module):
+        if (state := inner.chance_state()) is not None:
+            tensors[f"chance.module.{place}"] = state
     described = {
         "progress": asdict(progress),
+        "weights": list(module.state_dict()),
+        "kind": type(optimizer).__name__,
         "optimizer": _pack("optimizer", optimizer.state_dict(), tensors),
         "keepers": _pack("keepers", keepers or {}, tensors),
         "chance": _save_chance(tensors),
@@ -122,9 +144,16 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     if about.get("format") != FORMAT or about.get("sha256") != _digest(tensors, about.get("state", "")):
         raise UserError(where, "contents that do not match their checksum", "a whole checkpoint file", fix)
     state = json.loads(about["state"])
-    keepers = _unpack(state["keepers"], tensors)
-    progress = Progress(**state["progress"])
-    return Checkpoint(Path(path), progress, tensors, state["optimizer"], keepers, state["chance"])
+    return Checkpoint(
+        Path(path),
+        Progress(**state["progress"]),
+        tensors,
+        state["weights"],
+        state["kind"],
+        state["optimizer"],
+        _unpack(state["keepers"], tensors),
+        state["chance"],
+    )
 
 
 def _digest(tensors: dict[str, torch.Tensor], text: str) -> str:
@@ -156,6 +185,11 @@ def _unpack(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
     if "items" in value:
         return {key: _unpack(item, tensors) for key, item in value["items"]}
     return [_unpack(item, tensors) for item in value["list"]]
+
+
+def _own_generators(module: torch.nn.Module) -> list[tuple[int, Any]]:
+    """The layers that draw from a generator of their own, by place."""
+    return [(place, inner) for place, inner in enumerate(module.modules()) if hasattr(inner, "chance_state")]
 
 
 def _save_chance(tensors: dict[str, torch.Tensor]) -> dict[str, Any]:

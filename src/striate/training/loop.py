@@ -1,7 +1,7 @@
 """The loops: train an epoch, evaluate, predict. Plain functions over any torch module."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -33,15 +33,21 @@ def train_step(
     Raises:
         UserError: Labels do not fit the loss, or the loss is not finite; the weights are as before the batch.
     """
+    statistics = [(buffer, buffer.clone()) for buffer in module.buffers()]  # that forward may move
     optimizer.zero_grad()
-    prediction = module(batch.x)
-    objective.bind(batch.y, prediction)
-    objective.check(batch.y, prediction)
-    loss = objective(batch.y, prediction, batch.sample_weight)
-    extra = penalty()
-    total = loss if extra is None else loss + extra
-    if not math.isfinite(total.item()):
-        raise explain_loss(module, batch.x, total.item(), number)
+    try:
+        prediction = module(batch.x)
+        objective.bind(batch.y, prediction)
+        loss = objective(batch.y, prediction, batch.sample_weight)
+        extra = penalty()
+        total = loss if extra is None else loss + extra
+        if not math.isfinite(total.item()):
+            raise explain_loss(module, batch.x, total.item(), number)
+    except Exception:
+        with torch.no_grad():
+            for buffer, before in statistics:
+                buffer.copy_(before)
+        raise
     total.backward()
     optimizer.step()
     objective.update(batch.y, prediction, total, batch.sample_weight)
@@ -49,78 +55,92 @@ def train_step(
 
 def train_epoch(
     module: torch.nn.Module,
-    batches: Iterable[Batch],
+    feed: Feed,
     objective: Objective,
     optimizer: Any,
     *,
     callbacks: Any,
-    penalty: Penalty = no_penalty,
+    epoch: int = 0,
     first: int = 0,
+    steps: int | None = None,
+    penalty: Penalty = no_penalty,
     on_step: Callable[[int], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Train on every batch, in training mode.
+    """Train on the batches of an epoch, in training mode.
 
     Args:
         module: The network.
-        batches: What a feed's `epoch` gives.
+        feed: Gives the batches.
         objective: Losses and metrics, counted on from where they stand.
         optimizer: With `zero_grad` and `step`.
         callbacks: Told before and after every batch.
+        epoch: The epoch's number.
+        first: The batch to begin at.
+        steps: The batches of an epoch; all there are if left out.
         penalty: Makes what regularizers add to the loss.
-        first: The number of the first batch.
         on_step: Told how many batches of the epoch are done, before the callbacks are.
         stop: Asked after every batch.
 
     Returns:
         How many batches of the epoch are done.
+
+    Raises:
+        UserError: A batch cannot be used, or there are fewer than `steps`.
     """
     logs, done, device = RunningLogs(objective), first, device_of(module)
-    with mode(module, True):
+    batches = limit(feed.epoch(epoch, first), None if steps is None else steps - first)
+    with mode(module, True), torch.enable_grad():
         for batch in batches:
             callbacks.on_train_batch_begin(done)
-            check_finite(batch, done)
+            check_finite(batch, done, "fit", feed, epoch)
             train_step(module, to_device(batch, device), objective, optimizer, penalty, done)
             done += 1
             if on_step is not None:
                 on_step(done)
             callbacks.on_train_batch_end(done - 1, logs)
             if stop():
-                break
+                return done
+    if steps is not None and done < steps:
+        fix = "Lower steps_per_epoch, or repeat the data: dataset.repeat()."
+        raise UserError("fit", f"{done} batches in epoch {epoch}", f"steps_per_epoch={steps}", fix)
     return done
 
 
 @torch.no_grad()
 def evaluate(
     module: torch.nn.Module,
-    batches: Iterable[Batch],
+    feed: Feed,
     objective: Objective,
     *,
     callbacks: Any,
+    steps: int | None = None,
     penalty: Penalty = no_penalty,
 ) -> dict[str, Any]:
-    """Losses and metrics over all batches, in inference mode.
+    """Losses and metrics over all batches, in inference mode; what an epoch under way has counted stays.
 
     Raises:
-        UserError: There was no batch.
+        UserError: A batch cannot be used, or there was none.
     """
+    counted = objective.state_dict()
     objective.reset()
     logs, device, count = RunningLogs(objective), device_of(module), 0
     with mode(module, False):
-        for batch in batches:
+        for batch in limit(feed.epoch(0), steps):
             callbacks.on_test_batch_begin(count)
-            check_finite(batch, count, "evaluate")
+            check_finite(batch, count, "evaluate", feed)
             batch = to_device(batch, device)
             prediction = module(batch.x)
             objective.bind(batch.y, prediction)
-            objective.check(batch.y, prediction)
             loss, extra = objective(batch.y, prediction, batch.sample_weight), penalty()
             objective.update(batch.y, prediction, loss if extra is None else loss + extra, batch.sample_weight)
             callbacks.on_test_batch_end(count, logs)
             count += 1
     if not count:
         raise UserError("evaluate", "no batches", "at least one", "Pass data that is not used up.")
-    return objective.results()
+    results = objective.results()
+    objective.load_state_dict(counted)
+    return results
 
 
 @torch.no_grad()
@@ -134,7 +154,7 @@ def predict(module: torch.nn.Module, feed: Feed, *, callbacks: Any, steps: int |
     with mode(module, False):
         for batch in limit(feed.epoch(0), steps):
             callbacks.on_predict_batch_begin(count)
-            check_finite(batch, count, "predict")
+            check_finite(batch, count, "predict", feed)
             prediction = module(to_device(batch, device).x)
             parts.append(prediction)
             callbacks.on_predict_batch_end(count, {"outputs": prediction})

@@ -1,7 +1,7 @@
 """What training minimises and reports: losses and metrics, each paired with an output of the network."""
 
-import itertools
 from collections.abc import Callable, ItemsView, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,6 +14,23 @@ from striate.training.metrics import Mean, Metric
 
 # Names that mean one class or another by the shapes of labels and predictions.
 NAMED_BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
+
+
+@dataclass
+class Head:
+    """One output of a network, with what is asked of it."""
+
+    name: str
+    loss: Loss | None
+    factor: float
+    plain: list[Metric]
+    weighted: list[Metric]
+    mean: Mean | None  # of the loss, where there are several outputs
+    value: torch.Tensor | None = None  # of the loss, for the batch under way
+
+    def metrics(self) -> list[Metric]:
+        """All that is counted."""
+        return [*([self.mean] if self.mean else []), *self.plain, *self.weighted]
 
 
 class Objective:
@@ -32,8 +49,8 @@ class Objective:
     Example:
         >>> objective = Objective("mse", metrics=["mse"])
         >>> y, prediction = torch.zeros(2, 1), torch.ones(2, 1)
-        >>> loss = objective(y, prediction)
-        >>> objective.update(y, prediction, loss)
+        >>> objective.bind(y, prediction)
+        >>> objective.update(y, prediction, objective(y, prediction))
         >>> {name: float(value) for name, value in objective.results().items()}
         {'loss': 1.0, 'mse': 1.0}
     """
@@ -48,73 +65,42 @@ class Objective:
     ) -> None:
         self.given = (loss, metrics, loss_weights, weighted_metrics)
         self.names = list(output_names or [])
-        self.losses: list[Loss | None] = []
-        self.factors: list[float] = []
-        self.plain: list[list[Metric]] = []
-        self.weighted: list[list[Metric]] = []
+        self.heads: list[Head] = []
         self.total = Mean(name="loss")
-        self.parts: list[Mean] = []
-        self.bound = False
         self._counted: list[dict[str, Any]] | None = None
         _check_names(losses.get, loss)
         for given in (metrics, weighted_metrics):
             _check_names(metric_kinds.get, given)
 
     def bind(self, y: Any, prediction: Any) -> None:
-        """Resolve names, once, by the labels and predictions of a first batch."""
-        if self.bound:
-            return
-        outputs = _outputs(prediction)
-        self.names = self.names if len(self.names) == len(outputs) else _names(prediction, len(outputs))
-        loss, plain, factors, weighted = self.given
-        count, labels = len(outputs), self._spread("y", y, len(outputs))
-        shapes = [(_shape(label), tuple(output.shape)) for label, output in zip(labels, outputs, strict=True)]
-        given = self._per_output("loss", loss, count)
-        for name, entry, label in zip(self.names, given, labels, strict=True):
-            if entry is not None and label is None:
-                raise UserError("fit", "no labels", f"y for output {name!r}", "Pass y.")
-        self.losses = [
-            None if entry is None else losses.get(entry, *shape) for entry, shape in zip(given, shapes, strict=True)
-        ]
-        self.factors = [
-            1.0 if factor is None else check_number("compile", "loss_weights", factor, "a number")
-            for factor in self._per_output("loss_weights", factors, count)
-        ]
-        self.plain, self.weighted = (
-            [
-                [metric_kinds.get(entry, *shape, loss=paired) for entry in _listed(entries)]
-                for entries, shape, paired in zip(
-                    self._per_output(argument, wanted, count, lists=True), shapes, self.losses, strict=True
-                )
-            ]
-            for argument, wanted in (("metrics", plain), ("weighted_metrics", weighted))
-        )
-        self.parts = [Mean(name=f"{name}_loss") for name in self.names] if count > 1 else []
-        self.bound = True
-        self._count_on()
+        """Resolve names by the labels and predictions of a first batch; refuse labels that do not fit.
 
-    def check(self, y: Any, prediction: Any) -> None:
-        """Refuse labels that do not fit the losses, before they are used."""
+        Raises:
+            UserError: Labels are missing, or do not fit a loss or metric; nothing is bound then.
+        """
         outputs = _outputs(prediction)
-        labels = self._spread("y", y, len(outputs))
-        for name, loss, label, output in zip(self.names, self.losses, labels, outputs, strict=True):
-            if loss is not None:
-                loss.check(label, output, name if self.parts else None)
+        if not self.heads:
+            names = self.names if len(self.names) == len(outputs) else _names(prediction, len(outputs))
+            self.names = names
+            heads = self._resolve(names, outputs, self._spread("y", y, len(outputs)))
+            self._check(heads, y, outputs)
+            self.heads = heads
+            self._count_on()
+        else:
+            self._check(self.heads, y, outputs)
+
+    def unbind(self) -> None:
+        """Forget shapes: other data comes."""
+        self.heads = []
 
     def __call__(self, y: Any, prediction: Any, sample_weight: Any = None) -> torch.Tensor:
         """The weighted sum of the losses of one batch, a scalar."""
-        self.bind(y, prediction)
-        outputs = _outputs(prediction)
-        labels, weights = self._spread("y", y, len(outputs)), self._weights(sample_weight, len(outputs))
-        self._last = [
-            None if loss is None else loss(label, output, weight)
-            for loss, label, output, weight in zip(self.losses, labels, outputs, weights, strict=True)
-        ]
-        terms = [
-            value if factor == 1.0 else value * factor
-            for value, factor in zip(self._last, self.factors, strict=True)
-            if value is not None
-        ]
+        terms = []
+        for head, label, output, weight in self._pairs(y, prediction, sample_weight):
+            if head.loss is not None:
+                value = head.loss(label, output, weight)
+                head.value = value.detach()
+                terms.append(value if head.factor == 1.0 else value * head.factor)
         if not terms:
             raise UserError("compile", "no loss", "a loss to train with", "Pass loss= to compile.")
         return terms[0] if len(terms) == 1 else torch.stack(terms).sum()
@@ -122,30 +108,28 @@ class Objective:
     @torch.no_grad()
     def update(self, y: Any, prediction: Any, loss: torch.Tensor, sample_weight: Any = None) -> None:
         """Count one batch, whose total loss (penalties included) was `loss`, into the results."""
-        outputs = _outputs(prediction)
-        labels, weights = self._spread("y", y, len(outputs)), self._weights(sample_weight, len(outputs))
-        items = len(outputs[0])
-        self.total.update_state(loss.detach(), items)
-        for part, value in zip(self.parts, self._last, strict=False):
-            if value is not None:
-                part.update_state(value.detach(), items)
-        for index, output in enumerate(outputs):
-            for metric in self.plain[index]:
-                metric.update_state(labels[index], output)
-            for metric in self.weighted[index]:
-                metric.update_state(labels[index], output, weights[index])
+        for place, (head, label, output, weight) in enumerate(self._pairs(y, prediction, sample_weight)):
+            if place == 0:
+                self.total.update_state(loss.detach(), len(output))
+            if head.mean is not None and head.value is not None:
+                head.mean.update_state(head.value, len(output))
+            for metric in head.plain:
+                metric.update_state(label, output)
+            for metric in head.weighted:
+                metric.update_state(label, output, weight)
 
     def results(self) -> dict[str, Any]:
         """The figures so far by name, scalar tensors: "loss", losses by output, metrics."""
         found = {"loss": self.total.result()}
-        found |= {part.name: part.result() for part, loss in zip(self.parts, self.losses, strict=False) if loss}
-        for name, plain, weighted in zip(self.names, self.plain, self.weighted, strict=False):
-            prefix = f"{name}_" if self.parts else ""
-            for metric in plain:
+        found |= {head.mean.name: head.mean.result() for head in self.heads if head.mean and head.loss}
+        for head in self.heads:
+            prefix = f"{head.name}_" if head.mean else ""
+            plain = {metric.name for metric in head.plain}
+            for metric in head.plain:
                 found[_free(f"{prefix}{metric.name}", found)] = metric.result()
-            for metric in weighted:
-                marked = f"weighted_{metric.name}" if any(metric.name == other.name for other in plain) else metric.name
-                found[_free(f"{prefix}{marked}", found)] = metric.result()
+            for metric in head.weighted:
+                mark = "weighted_" if metric.name in plain else ""
+                found[_free(f"{prefix}{mark}{metric.name}", found)] = metric.result()
         return found
 
     def reset(self) -> None:
@@ -156,7 +140,7 @@ class Objective:
 
     def state_dict(self) -> dict[str, Any]:
         """What has been counted in the epoch under way, for a checkpoint."""
-        return {"counted": [_counts_of(metric) for metric in self._metrics()] if self.bound else None}
+        return {"counted": [_counts_of(metric) for metric in self._metrics()] if self.heads else None}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Count on from where the objective that gave `state` was, at the latest when the first batch comes."""
@@ -164,13 +148,58 @@ class Objective:
         self._count_on()
 
     def _count_on(self) -> None:
-        if self.bound and self._counted is not None:
-            for metric, counts in zip(self._metrics(), self._counted, strict=True):
+        if self.heads and self._counted is not None:
+            metrics = self._metrics()
+            if len(metrics) != len(self._counted):
+                needs = f"the {len(self._counted)} that the checkpoint has counted"
+                fix = "Compile as before, or delete the checkpoint."
+                raise UserError("fit", f"{len(metrics)} losses and metrics", needs, fix)
+            for metric, counts in zip(metrics, self._counted, strict=True):
                 vars(metric).update(counts)
             self._counted = None
 
     def _metrics(self) -> list[Metric]:
-        return [self.total, *self.parts, *itertools.chain(*self.plain, *self.weighted)]
+        return [self.total, *(metric for head in self.heads for metric in head.metrics())]
+
+    def _resolve(self, names: list[str], outputs: list[torch.Tensor], labels: list[Any]) -> list[Head]:
+        """Losses and metrics for outputs and labels of these shapes."""
+        loss, plain, factors, weighted = self.given
+        count = len(outputs)
+        found = []
+        for name, output, label, wanted, factor, plainly, with_weight in zip(
+            names,
+            outputs,
+            labels,
+            self._per_output("loss", loss, count),
+            self._per_output("loss_weights", factors, count),
+            self._per_output("metrics", plain, count, lists=True),
+            self._per_output("weighted_metrics", weighted, count, lists=True),
+            strict=True,
+        ):
+            shapes = (None if label is None else tuple(label.shape), tuple(output.shape))
+            chosen = None if wanted is None else losses.get(wanted, *shapes)
+            factor = 1.0 if factor is None else check_number("compile", "loss_weights", factor, "a number")
+            plain_metrics, weighted_metrics = (
+                [metric_kinds.get(entry, *shapes, loss=chosen) for entry in _listed(entries)]
+                for entries in (plainly, with_weight)
+            )
+            mean = Mean(name=f"{name}_loss") if count > 1 else None
+            found.append(Head(name, chosen, factor, plain_metrics, weighted_metrics, mean))
+        return found
+
+    def _check(self, heads: list[Head], y: Any, outputs: list[torch.Tensor]) -> None:
+        """Refuse labels that are missing or do not fit the losses, before they are used."""
+        for head, label, output in zip(heads, self._spread("y", y, len(outputs)), outputs, strict=True):
+            if label is None and (head.loss or head.plain or head.weighted):
+                of = f" for output {head.name!r}" if head.mean else ""
+                raise UserError("fit", f"no labels{of}", "y to compare predictions with", "Pass y, or (x, y) batches.")
+            if head.loss is not None:
+                head.loss.check(label, output, head.name if head.mean else None)
+
+    def _pairs(self, y: Any, prediction: Any, sample_weight: Any) -> Iterator[tuple[Head, Any, torch.Tensor, Any]]:
+        outputs = _outputs(prediction)
+        labels, weights = self._spread("y", y, len(outputs)), self._weights(sample_weight, len(outputs))
+        return zip(self.heads, labels, outputs, weights, strict=True)
 
     def _per_output(self, argument: str, given: Any, count: int, lists: bool = False) -> list[Any]:
         """One entry for every output."""
@@ -243,7 +272,12 @@ def to_floats(results: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _counts_of(metric: Metric) -> dict[str, Any]:
-    return {name: value for name, value in vars(metric).items() if isinstance(value, torch.Tensor | int | float)}
+    """Copies of a metric's sums and counts."""
+    return {
+        name: value.clone() if isinstance(value, torch.Tensor) else value
+        for name, value in vars(metric).items()
+        if isinstance(value, torch.Tensor | int | float)
+    }
 
 
 def _outputs(prediction: Any) -> list[torch.Tensor]:
@@ -268,10 +302,6 @@ def _listed(entries: Any) -> list[Any]:
     if entries is None:
         return []
     return list(entries) if isinstance(entries, list | tuple) else [entries]
-
-
-def _shape(label: Any) -> tuple[int, ...] | None:
-    return None if label is None else tuple(label.shape)
 
 
 def _check_names(get: Callable[[Any], Any], given: Any) -> None:
