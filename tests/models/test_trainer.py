@@ -235,7 +235,7 @@ def test_a_refused_batch_leaves_moving_statistics_alone(bad):
     if bad == "loss":
         model.layers[1].set_weights([np.full((4, 1), np.inf), [0.0]])
     before = model.get_weights()
-    with pytest.raises(UserError, match="loss|Loss"):
+    with pytest.raises(UserError, match=r"loss|Loss"):
         model.fit(X[:, 0, :2].reshape(40, 4), np.full(40, 255.0), verbose=0)
     for one, two in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
