@@ -274,3 +274,51 @@ def test_refusals(make, text):
 def test_caching_in_a_file_is_refused():
     with pytest.raises(UnsupportedError, match=r"Dataset.cache got filename='x'; it needs no file name"):
         numbers().cache("x")
+
+
+SHUFFLED = {
+    "shuffle": lambda: numbers(30).shuffle(30),
+    "shuffle twice": lambda: numbers(30).shuffle(5).map(abs).shuffle(5),
+    "batches": lambda: numbers(30).shuffle(30).batch(1).prefetch(2).unbatch(),
+    "repeat": lambda: numbers(10).shuffle(10).repeat(3),
+    "endless": lambda: numbers(10).shuffle(10).repeat().take(30),
+    "concatenate": lambda: numbers(15).shuffle(15).concatenate(numbers(15).shuffle(15)),
+    "zip": lambda: Dataset.zip(numbers(30).shuffle(30), numbers(30).shuffle(30)).map(lambda a, b: a * 100 + b),
+}
+
+
+@pytest.mark.parametrize("name", SHUFFLED)
+def test_shuffles_without_a_seed_follow_that_of_the_epoch(name):
+    """Also where the chain is built anew in the same process, as a training that is begun again does."""
+
+    def order(number, seed, start=0):
+        return [int(element) for element in SHUFFLED[name]().epoch(number, start, seed)]
+
+    assert order(1, 5) == order(1, 5)
+    assert order(1, 5, 12) == order(1, 5)[12:]
+    assert len({tuple(order(number, seed)) for number in range(3) for seed in range(3)}) == 9
+    assert order(1, None) != order(1, None)
+
+
+def test_shuffles_of_one_chain_differ():
+    pairs = list(Dataset.zip(numbers(30).shuffle(30), numbers(30).shuffle(30)).epoch(0, 0, 5))
+    assert [int(a) for a, _ in pairs] != [int(b) for _, b in pairs]
+    both = [int(element) for element in numbers(15).shuffle(15).concatenate(numbers(15).shuffle(15)).epoch(0, 0, 5)]
+    assert both[:15] != both[15:]
+
+
+def test_a_shuffle_with_a_seed_keeps_it():
+    dataset = numbers(30).shuffle(30, seed=1)
+    assert list(dataset.epoch(1, 0, 5)) == list(dataset.epoch(1))
+
+
+@pytest.mark.parametrize(
+    "lasting",
+    [lambda: numbers(30).shuffle(30, reshuffle_each_iteration=False), lambda: numbers(30).shuffle(30).cache()],
+)
+def test_parts_of_a_lasting_order_do_not_overlap(lasting):
+    """Training and validation cut from one shuffled dataset are read with different seeds."""
+    whole = lasting()
+    validation = {int(element) for element in whole.take(10).epoch(0)}
+    training = {int(element) for element in whole.skip(10).epoch(3, 0, 5)}
+    assert training | validation == set(range(30))

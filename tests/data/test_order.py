@@ -1,8 +1,11 @@
+import contextlib
 import random
 
+import numpy as np
 import pytest
+import torch
 
-from striate.data.order import Order, epoch_seed, shuffled
+from striate.data.order import Order, chance_unmoved, epoch_seed, shuffled
 
 
 def test_seeds_differ_over_a_grid():
@@ -36,3 +39,18 @@ def test_every_order_is_as_likely():
 def test_every_place_of_the_buffer_is_as_likely():
     first = [next(shuffled(iter(range(9)), 4, random.Random(seed))) for seed in range(4000)]
     assert all(850 < first.count(number) < 1150 for number in range(4))
+
+
+def test_chance_is_left_where_it_was():
+    def draw():
+        return random.random(), np.random.rand(), float(torch.rand(()))
+
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    expected = draw()
+    random.setstate(states[0])
+    np.random.set_state(states[1])
+    torch.set_rng_state(states[2])
+    with contextlib.suppress(OSError), chance_unmoved():
+        draw()
+        raise OSError
+    assert draw() == expected

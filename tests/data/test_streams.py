@@ -1,9 +1,20 @@
 import itertools
+import random
 
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    DistributedSampler,
+    IterableDataset,
+    RandomSampler,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+)
 
 import striate.data
 from striate.data import make_feed
@@ -79,6 +90,99 @@ def test_a_distributed_sampler_is_told_the_epoch():
     assert labels(feed, 0) != labels(feed, 1)
     sampler.set_epoch(1)
     assert labels(feed, 1) == [int(Y[row]) for row in sampler]
+
+
+SAMPLERS = {
+    "shuffle": {"shuffle": True},
+    "replacement": {"sampler": RandomSampler(Y, replacement=True)},
+    "subset": {"sampler": SubsetRandomSampler(range(10))},
+    "weighted": {"sampler": WeightedRandomSampler([1.0] * 10, 10)},
+    "in a batch sampler": {"batch_sampler": BatchSampler(RandomSampler(Y), 3, False), "batch_size": 1},
+    "own generator": {"shuffle": True, "generator": torch.Generator()},
+    "a worker": {"shuffle": True, "num_workers": 1},
+}
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_the_order_of_a_loader_depends_on_seed_and_epoch_alone(name):
+    def read(number, seed, start=0):
+        loader = DataLoader(TensorDataset(X, Y), **{"batch_size": 3} | SAMPLERS[name])
+        given = loader.generator, getattr(loader.sampler, "generator", None)
+        order = labels(make_feed(loader, seed=seed), number, start)
+        assert (loader.generator, getattr(loader.sampler, "generator", None)) == given
+        return order
+
+    torch.manual_seed(1)
+    state = torch.random.get_rng_state()
+    order = read(2, 5)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    torch.manual_seed(2)
+    assert read(2, 5) == order
+    assert read(2, 5, 2) == order[6:]
+    assert read(1, 5) != order
+    assert (read(2, 6) == order) == (name == "own generator")
+
+
+def test_a_generator_given_to_a_loader_decides_its_order():
+    def read(seed):
+        generator = torch.Generator().manual_seed(seed)
+        state = generator.get_state()
+        order = labels(make_feed(DataLoader(TensorDataset(X, Y), shuffle=True, generator=generator), seed=5))
+        assert torch.equal(generator.get_state(), state)
+        return order
+
+    assert read(1) == read(1) != read(2)
+
+
+class Noisy(Pictures):
+    """Samples with a random change, drawn from the global generators."""
+
+    def __getitem__(self, row):
+        x, y = super().__getitem__(row)
+        return x + np.random.rand() + random.random() + float(torch.rand(())), y
+
+
+def test_skipped_batches_of_a_loader_leave_chance_as_it_was():
+    """The resumed epoch is given the random state of the unbroken one at that batch, and goes on from there."""
+    feed = make_feed(DataLoader(Noisy(), batch_size=4, shuffle=True), seed=5)
+    unbroken = feed.epoch(1)
+    next(unbroken)
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    expected = [batch.x for batch in unbroken]
+    random.setstate(states[0])
+    np.random.set_state(states[1])
+    torch.set_rng_state(states[2])
+    assert torch.equal(torch.cat([batch.x for batch in feed.epoch(1, 1)]), torch.cat(expected))
+
+
+def test_the_sampler_of_the_user_is_left_alone():
+    class Backwards(torch.utils.data.Sampler):
+        generator = None
+
+        def __iter__(self):
+            assert self.generator is None
+            return iter(range(9, -1, -1))
+
+    assert labels(make_feed(DataLoader(TensorDataset(X, Y), sampler=Backwards()), seed=5)) == list(range(9, -1, -1))
+
+
+@pytest.mark.parametrize("endless", [False, True])
+def test_a_shuffle_without_a_seed_follows_the_feed_s(endless):
+    """Also in a dataset that is built anew in the same process."""
+
+    def read(seed, number, start=0):
+        dataset = striate.data.Dataset.from_tensor_slices((X, Y)).shuffle(10)
+        dataset = dataset.repeat().batch(5) if endless else dataset.batch(5)
+        return labels(make_feed(dataset, seed=seed, steps=2 if endless else None), number, start)
+
+    assert read(5, 1) == read(5, 1)
+    assert read(5, 1, 1) == read(5, 1)[5:]
+    assert len({tuple(read(seed, number)) for seed in (5, 6) for number in (0, 1)}) == 4
+
+
+def test_without_the_feed_s_seed_a_dataset_keeps_its_order():
+    dataset = striate.data.Dataset.from_tensor_slices((X, Y)).shuffle(10).batch(4)
+    assert labels(make_feed(dataset), 1) == [int(label) for _, y in dataset.epoch(1) for label in y]
 
 
 def test_our_dataset():

@@ -29,7 +29,8 @@ from striate.layers import (
     TorchModule,
     ZeroPadding2D,
 )
-from striate.layers.layer import ShapeError, layers_in, registry, weights_of
+from striate.layers.holder import holders_in, weights_of
+from striate.layers.layer import ShapeError, registry
 from striate.layers.structure import as_tensor, mode, shape_of
 
 # Arguments ----------------------------------------------------------------------------------------
@@ -266,7 +267,7 @@ def test_weights_of_any_module():
     inner = torch.nn.Sequential(Dense(2), torch.nn.BatchNorm1d(2))
     inner(torch.zeros(3, 4))
     assert len(weights_of(inner)) == 2 + 2 + 3
-    assert [type(layer).__name__ for layer in layers_in(inner)] == ["Dense"]
+    assert [type(layer).__name__ for layer in holders_in(inner)] == ["Dense"]
 
 
 def test_get_weights_are_copies():
@@ -329,3 +330,144 @@ def test_read_only_arrays_are_copied():
     array.flags.writeable = False
     as_tensor(array).add_(1)
     assert array.sum() == 0
+
+
+# Dtypes of what comes in --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.uint8])
+@pytest.mark.parametrize("own", ["float32", "float64", "bfloat16"])
+@pytest.mark.parametrize(
+    "make", [lambda dtype: Conv2D(2, 3, dtype=dtype), lambda dtype: BatchNormalization(dtype=dtype)]
+)
+def test_what_comes_in_takes_the_dtype_of_the_layer(make: Any, own: str, given: torch.dtype):
+    layer = make(own)
+    assert layer(torch.ones(1, 4, 4, 2, dtype=given)).dtype == getattr(torch, own)
+
+
+def test_whole_numbers_become_floats_where_only_floats_can_be_computed_with():
+    x = np.full((1, 4, 4, 2), 3, "uint8")
+    assert Dropout(0.5)(x, training=True).dtype == AveragePooling2D(2)(x).dtype == torch.float32
+    assert Softmax()(x).dtype == Dense(2)(x[0, 0]).dtype == torch.float32
+    assert Flatten()(x).dtype == torch.uint8
+
+
+def test_whole_numbers_reach_layers_of_ones_own_and_embeddings():
+    class Kind(Layer):
+        def forward(self, inputs: dict[str, list[torch.Tensor]]) -> list[torch.dtype]:
+            return [value.dtype for value in inputs["all"]]
+
+    ones = [torch.ones(2, dtype=dtype) for dtype in (torch.int64, torch.float64, torch.complex64)]
+    assert Kind()({"all": ones}) == [torch.int64, torch.float32, torch.complex64]
+    embedding = TorchModule(torch.nn.Embedding(5, 3), data_format="channels_last")
+    embedding.built = True
+    assert embedding.forward(embedding.cast(torch.tensor([1, 2]))).shape == (2, 3)
+
+
+def test_a_torch_module_gets_the_dtype_of_its_own_weights():
+    layer = TorchModule(torch.nn.Linear(4, 2).double())
+    assert layer(torch.zeros(1, 4)).dtype == torch.float64
+    assert TorchModule(torch.nn.ReLU())(torch.zeros(1, 4, dtype=torch.float64)).dtype == torch.float64
+
+
+def test_no_copy_where_the_dtype_fits():
+    x = torch.zeros(2, 3)
+    assert Flatten().cast(x) is x
+
+
+def test_torchs_autocast_chooses_the_dtypes():
+    layer, x = Dense(2), torch.ones(1, 3)
+    layer(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = layer(x)
+        assert ReLU()(y).dtype == y.dtype == torch.bfloat16
+        assert layer(x.double()).dtype == torch.bfloat16
+        assert Dense(2, dtype="float64")(y).dtype == torch.float64
+
+
+# Layers inside layers -----------------------------------------------------------------------------
+
+
+class Blocks(Layer):
+    def __init__(self, blocks: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self.blocks = blocks
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for block in self.blocks.values() if hasattr(self.blocks, "values") else self.blocks:
+            for layer in block if isinstance(block, torch.nn.ModuleList) else [block]:
+                x = layer(x)
+        return x
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: [Dense(8), Dense(8)],
+        lambda: (Dense(8), Dense(8)),
+        lambda: {"a": Dense(8), "b": Dense(8)},
+        lambda: [[Dense(8)], [Dense(8)]],
+    ],
+    ids=["list", "tuple", "dict", "nested"],
+)
+def test_layers_in_lists_and_dicts_are_trained(make: Any):
+    layer = Blocks(make())
+    layer(torch.zeros(2, 8)).sum().backward()
+    assert len(layer.trainable_weights) == len(list(layer.parameters())) == 4
+    assert all(weight.grad is not None for weight in layer.trainable_weights)
+    assert len(layer.blocks) == 2
+
+
+def test_a_list_filled_bit_by_bit_is_trained():
+    layer = Blocks([])
+    layer.blocks.append(Dense(8))
+    layer(torch.zeros(2, 8))
+    assert len(layer.trainable_weights) == 2
+
+
+def test_weights_of_layers_in_a_list_are_in_the_order_of_keras():
+    ours, theirs = Blocks([BatchNormalization(), Dense(3)]), keras.Sequential()
+    ours(torch.zeros(2, 8))
+    for layer in (keras.layers.Input((8,)), keras.layers.BatchNormalization(), keras.layers.Dense(3)):
+        theirs.add(layer)
+    assert [weight.shape for weight in ours.get_weights()] == [weight.shape for weight in theirs.weights]
+
+
+def test_other_lists_and_dicts_stay():
+    layer = Blocks([1, 2])
+    layer.sizes, layer.pairs, layer._own, layer.nothing = (3, 4), {"a": 1}, [Dense(2)], []
+    layer.built = True
+    assert (layer.blocks, layer.sizes, layer.pairs, layer.nothing) == ([1, 2], (3, 4), {"a": 1}, [])
+    assert isinstance(layer._own, list)
+
+
+@pytest.mark.parametrize("key", ["a.b", "keys", 1])
+def test_keys_that_torch_takes_for_no_names_are_refused(key: Any):
+    with pytest.raises(UserError, match=r"Blocks got layers in a dict by \[.*\]; it needs texts that torch takes"):
+        Blocks({key: Dense(2)})
+
+
+@pytest.mark.parametrize("blocks", [lambda: [Dense(2)], lambda: Dense(2)], ids=["list", "layer"])
+def test_layers_inside_a_frozen_layer_are_frozen(blocks: Any):
+    layer = Blocks(blocks(), trainable=False)
+    if isinstance(layer.blocks, Dense):
+        layer.blocks = torch.nn.ModuleList([layer.blocks])
+    layer(torch.zeros(1, 3))
+    assert len(layer.weights) == 2
+    assert layer.trainable_weights == []
+
+
+def test_forward_hears_of_training_as_call_does():
+    class Modes(Layer):
+        def forward(self, x: torch.Tensor, training: Any) -> torch.Tensor:
+            self.mode = training
+            return x
+
+    layer, x, seen = Modes(), torch.zeros(1, 2), []
+    for call in (layer, lambda x: layer(x, training=True), layer.train(), lambda x: layer(x, training=False)):
+        call(x)
+        seen.append(layer.mode)
+    assert seen == [True, True, True, False]
+    assert layer.eval()(x) is x
+    assert layer.mode is False
+    assert Modes()(Input((3,))).shape == (None, 3)

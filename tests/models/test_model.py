@@ -418,3 +418,54 @@ def test_relu_and_add_make_a_symbol_of_the_right_dtype():
     assert x.dtype == "int32"
     assert ReLU()(Dense(2, dtype="float64")(x)).dtype == "float32"
     assert Add()([x, x]).shape == (None, 4)
+
+
+# Layers in lists ----------------------------------------------------------------------------------
+
+
+class Stages(Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = [Dense(8, name="one"), Dense(8, name="two")]
+        self.heads = {"a": Dense(2, name="head")}
+        self.late: list[Layer] = []
+        self.late.append(ReLU(name="late"))
+        self.first = self.stages[0]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for stage in self.stages:
+            x = stage(x)
+        return self.late[0](self.heads["a"](x))
+
+
+def test_layers_in_lists_are_layers_of_the_model():
+    model = Stages()
+    model.build((None, 4))
+    assert [layer.name for layer in model.layers] == ["one", "two", "head", "late"]
+    assert model.get_layer("two") is model.stages[1]
+    lines: list[str] = []
+    model.summary(print_fn=lines.append)
+    assert all(name in "\n".join(lines) for name in ("one", "two", "head", "late"))
+    assert "ModuleList" not in "\n".join(lines)
+    model(torch.zeros(2, 4)).sum().backward()
+    assert all(weight.grad is not None for weight in model.trainable_weights)
+    assert len(model.trainable_weights) == 6
+
+
+def test_the_same_input_twice_is_refused():
+    x = Input((4,), name="x")
+    with pytest.raises(UserError, match=r"Model got inputs 'x', 'x'; it needs every input once. Make an Input of its"):
+        Model([x, x], Dense(2)(x))
+
+
+def test_build_refuses_what_is_no_shape():
+    with pytest.raises(UserError, match=r"\.build got input_shape=4; it needs a shape, N included. Pass for example"):
+        Net().build(4)
+
+
+def test_every_input_has_its_own_dtype():
+    x = Input((2,), dtype="float64")
+    model = Model(x, Dense(1, dtype="float64", kernel_initializer="ones")(x))
+    value = torch.tensor([[1.0, 1e-12]], dtype=torch.float64)
+    assert model(value).item() == 1 + 1e-12
+    assert model(value.float()).dtype == torch.float64

@@ -423,3 +423,105 @@ def test_models_are_not_shared_between_instances():
     one, two = small(), small()
     assert one.layers[0] is not two.layers[0]
     assert isinstance(one, Model)
+
+
+# What is refused, and what stays -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layers", [lambda: Dense(2), lambda: Input((4,)), lambda: 4])
+def test_layers_come_in_a_list(layers: Any):
+    with pytest.raises(UserError, match=r"it needs a list of layers. (Put it in brackets|Pass for example)"):
+        Sequential(layers())
+
+
+@pytest.mark.parametrize("shape", [4, (), (None,), "4", [(None, 4), (None, 4)]])
+def test_build_refuses_what_is_no_shape(shape: Any):
+    with pytest.raises(UserError, match=r"\.build got input_shape=.*; it needs a shape, N included. Pass for example"):
+        Sequential([Dense(2)]).build(shape)
+
+
+def test_a_built_model_refuses_another_shape():
+    model = small()
+    model.build((None, 4)), model.build((7, 4)), model.build()
+    with pytest.raises(ShapeError, match=r"got shape \(None, 5\); it needs \(None, 4\)"):
+        model.build((None, 5))
+
+
+def test_pop_takes_this_models_call_and_no_others():
+    layer = Dense(3)
+    model = Sequential([Input((4,)), Dense(4), layer])
+    own, x = layer.nodes[0], Input((4,))
+    other = Model(x, layer(x))
+    assert model.pop() is layer
+    assert own not in layer.nodes
+    assert layer.nodes == [other.output.node]
+    assert model.output_shape == (None, 4)
+
+
+def test_whatever_goes_wrong_no_call_stays_recorded():
+    class Broken(Dense):
+        def compute_output_shape(self, input_shape: Any) -> Any:
+            raise RuntimeError("broken")
+
+    model, good = small(), Dense(3)
+    before = state(model)
+    with pytest.raises(RuntimeError, match="broken"):
+        model._extend([good, Broken(2)])
+    assert good.nodes == []
+    assert_same_state(before, state(model))
+
+
+def test_modules_beside_the_layers_stay():
+    model = small()
+    model.extra = torch.nn.Linear(2, 2)
+    model.add(Dense(1))
+    model.pop()
+    assert isinstance(model.extra, torch.nn.Linear)
+    assert "extra.weight" in model.state_dict()
+    before = state(model)
+    with pytest.raises(UserError, match=r"got Dense 'extra'; it needs another name: the model has an attribute"):
+        model.add(clash := Dense(1, name="extra"))
+    assert clash.nodes == []
+    assert_same_state(before, state(model))
+
+
+# Freezing ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [{"input_shape": (4,)}, {}], ids=["built", "not built"])
+def test_what_a_frozen_model_takes_is_frozen(first: dict[str, Any]):
+    model = Sequential([Dense(3, **first)], trainable=False)
+    model.add(Dense(2))
+    model(torch.zeros(1, 4))
+    assert len(model.weights) == 4
+    assert model.trainable_weights == []
+    model.trainable = True
+    assert len(model.trainable_weights) == 4
+
+
+def test_an_add_keeps_what_was_unfrozen():
+    model = small()
+    model.trainable = False
+    model.get_layer("second").trainable = True
+    model.add(Dense(1))
+    assert len(model.trainable_weights) == 2
+
+
+# Precision ---------------------------------------------------------------------------------------
+
+
+def test_layers_of_another_precision_than_the_data():
+    assert Sequential([Dense(1, dtype="float64", input_shape=(4,))])(torch.zeros(2, 4)).dtype == torch.float64
+    assert Sequential([Dense(1, dtype="float64"), Dense(1)])(torch.zeros(2, 4)).dtype == torch.float32
+
+
+@pytest.mark.parametrize("shape", [{"input_shape": (4,)}, {}], ids=["built", "not built"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_converted_model_takes_any_data(shape: dict[str, Any], dtype: torch.dtype):
+    model = Sequential([Dense(3, **shape), TorchModule(torch.nn.Linear(3, 2))]).to(dtype)
+    if shape:
+        assert model(torch.zeros(2, 4)).dtype == dtype
+        assert model(torch.zeros(2, 4, dtype=torch.float16)).dtype == dtype
+        assert model(torch.zeros(2, 4, dtype=torch.int32)).dtype == dtype
+    else:
+        assert model(torch.zeros(2, 4)).dtype == dtype

@@ -26,7 +26,7 @@ def value_and_gradient(function, values: list[float], dtype: str) -> tuple[np.nd
 @pytest.mark.parametrize("values", [SPECIAL, BROKEN], ids=["special", "broken"])
 @pytest.mark.parametrize("name", NAMES)
 def test_values_and_gradients_are_those_of_keras(name: str, values: list[float], dtype: str):
-    ours = value_and_gradient(Activation(name), values, dtype)
+    ours = value_and_gradient(Activation(name, dtype=dtype), values, dtype)
     theirs = value_and_gradient(keras.activations.get(name), values, dtype)
     for got, expected in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-6 if dtype == "float32" else 1e-13, atol=1e-30)

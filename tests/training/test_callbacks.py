@@ -203,14 +203,49 @@ def test_csv_logger_writes_tensors_as_numbers(tmp_path):
     assert (tmp_path / "a.csv").read_text().splitlines()[1] == "0,0.5,NA"
 
 
-def test_csv_logger_closes_its_file_after_an_interrupt(tmp_path):
-    callback = CSVLogger(tmp_path / "a.csv")
-    callbacks = CallbackList(callback)
-    callbacks.on_train_begin()
-    opened = callback._file
-    with pytest.raises(KeyboardInterrupt), callbacks:
-        raise KeyboardInterrupt
-    assert opened.closed
+def csv_run(path, epochs, append=False, state=None):
+    """Begin, go on from a state where there is one, write some epochs; return the logger, not ended: killed."""
+    callback = CSVLogger(path, append=append)
+    callback.on_train_begin()
+    if state is not None:
+        callback.load_state_dict(json.loads(json.dumps(state)))
+    for epoch in epochs:
+        callback.on_epoch_end(epoch, {"loss": epoch / 4})
+    return callback
+
+
+@pytest.mark.parametrize("append", [False, True])
+@pytest.mark.parametrize("late", [0, 1, 2])
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_csv_logger_goes_on_from_the_rows_of_its_state(tmp_path, append, late, kept):
+    """Killed `late` rows after the state was taken, the table becomes that of an unbroken run."""
+    path, whole = tmp_path / "killed.csv", tmp_path / "whole.csv"
+    for table in (path, whole):
+        csv_run(table, range(2)).on_train_end()  # a table of an earlier training
+    csv_run(whole, range(5), append)
+    killed = csv_run(path, range(kept), append)
+    state = killed.state_dict()
+    for epoch in range(kept, kept + late):
+        killed.on_epoch_end(epoch, {"loss": epoch / 4})
+    csv_run(path, range(kept, 5), append, state)
+    assert path.read_bytes() == whole.read_bytes()
+
+
+def test_csv_logger_leaves_the_old_rows_until_an_epoch_is_done(tmp_path):
+    path = tmp_path / "a.csv"
+    csv_run(path, range(3))
+    before = path.read_bytes()
+    fresh = csv_run(path, [])
+    assert path.read_bytes() == before
+    fresh.on_epoch_end(0, {"loss": 0.5})
+    assert path.read_text().splitlines() == ["epoch,loss,val_loss", "0,0.5,NA"]
+    assert [file.name for file in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_csv_logger_refuses_to_add_to_what_is_no_text(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match=r"a.csv' \('utf-8' codec .*\); it needs a file it may write to"):
+        CSVLogger(tmp_path / "a.csv", append=True).on_train_begin()
 
 
 def test_csv_logger_refuses_a_table_of_other_columns(tmp_path):
@@ -221,7 +256,6 @@ def test_csv_logger_refuses_a_table_of_other_columns(tmp_path):
     text = "a.csv' with the columns epoch, loss, val_loss; it needs columns for epoch, accuracy, loss, val_acc"
     with pytest.raises(UserError, match=text):
         callback.on_epoch_end(0, {"loss": 1, "accuracy": 1})
-    callback.close()
     assert path.read_text().splitlines() == ["epoch,loss,val_loss", "0,1,2"]
 
 

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -71,3 +72,16 @@ def test_an_empty_batch_costs_nothing():
     loss = losses.MeanSquaredError()(torch.zeros(0, 1), y_pred)
     loss.backward()
     assert loss.item() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("result", "kind"), [(0.5, "float"), (np.float32(0.5), "float32"), (np.zeros(3), "ndarray"), (None, "NoneType")]
+)
+@pytest.mark.parametrize("weight", [None, torch.ones(3)])
+def test_losses_of_the_users_that_return_no_tensor(result, kind, weight):
+    def mine(y_true, y_pred):
+        return result
+
+    text = rf"got a {kind} from the loss function; it needs a torch tensor computed from y_pred\. .* no float\(\)"
+    with pytest.raises(UserError, match=text):
+        losses.get(mine)(torch.zeros(3, 1), torch.zeros(3, 1), weight)

@@ -11,7 +11,16 @@ from torch.utils.data import Dataset as TorchDataset
 from striate.data.dataset import INFINITE, Dataset
 from striate.data.feed import Batch, Feed
 from striate.data.order import Order
-from striate.data.streams import StreamFeed, read_endless, read_indexed, read_iterable, read_loader, read_once, unpack
+from striate.data.streams import (
+    StreamFeed,
+    read_dataset,
+    read_endless,
+    read_indexed,
+    read_iterable,
+    read_loader,
+    read_once,
+    unpack,
+)
 from striate.data.tensors import as_tensors, is_array, map_leaves, named_leaves
 from striate.data.weights import check_class_weight, weigh_by_class, weights_like
 from striate.foundation.checks import UserError, check_int, check_number
@@ -26,7 +35,7 @@ def make_feed(
     *,
     batch_size: int | None = None,
     shuffle: bool = False,
-    seed: int = 0,
+    seed: int | None = None,
     class_weight: dict[int, float] | None = None,
     steps: int | None = None,
     where: str = "fit",
@@ -40,7 +49,8 @@ def make_feed(
         sample_weight: Weights (N,), or one array per output, where x is arrays.
         batch_size: Samples in a batch, for arrays and torch Datasets; 32 where left out.
         shuffle: Whether arrays and torch Datasets are read in a new order every epoch; other sources have their own.
-        seed: With the epoch's number it alone decides that order.
+        seed: With the epoch's number it alone decides that order, a DataLoader's, and that of a `Dataset`'s shuffles
+            without a seed of their own. Left out: 0, and such shuffles keep the order they have.
         class_weight: {class: weight}, multiplied into the sample weights.
         steps: Batches that an epoch takes out of a `Dataset` without end, which needs it; others know their own end.
         where: Who asks, for errors.
@@ -60,8 +70,9 @@ def make_feed(
     weights = check_class_weight(where, class_weight)
     if batch_size is not None:
         check_int(where, "batch_size", batch_size)
+    order_seed = 0 if seed is None else seed
     if _is_arrays(x):
-        return ArrayFeed(x, y, sample_weight, batch_size or 32, shuffle, seed, weights, where)
+        return ArrayFeed(x, y, sample_weight, batch_size or 32, shuffle, order_seed, weights, where)
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None:
             fix = "Let the dataset yield (x, y) or (x, y, sample_weight)."
@@ -69,13 +80,13 @@ def make_feed(
             raise UserError(where, got, f"no {name} there, since a dataset has its own", fix)
     if isinstance(x, TensorDataset):
         x, y, sample_weight = unpack(where, x.tensors)
-        return ArrayFeed(x, y, sample_weight, batch_size or 32, shuffle, seed, weights, where)
+        return ArrayFeed(x, y, sample_weight, batch_size or 32, shuffle, order_seed, weights, where)
     if isinstance(x, TorchDataset):
-        return _torch_feed(x, batch_size or 32, shuffle, seed, weights, where)
+        return _torch_feed(x, batch_size or 32, shuffle, order_seed, weights, where)
     if batch_size is not None:
         fix = "Leave batch_size out, or give the source that batch size."
         raise UserError(where, f"batch_size={batch_size}", "a source that makes no batches itself", fix)
-    return _stream_feed(x, weights, steps, where)
+    return _stream_feed(x, weights, steps, seed, where)
 
 
 class ArrayFeed(Feed):
@@ -231,21 +242,21 @@ def _torch_feed(
     return StreamFeed(where, read, steps, weights, size, batch_size, lambda number, batch: order(number)[batch])
 
 
-def _stream_feed(x: Any, weights: dict[int, float] | None, steps: int | None, where: str) -> Feed:
+def _stream_feed(x: Any, weights: dict[int, float] | None, steps: int | None, seed: int | None, where: str) -> Feed:
     """A feed over a source that makes its own batches."""
     if isinstance(x, Dataset):
         count = x.cardinality()
         if count == 0:
             raise UserError(where, "an empty Dataset", "at least one batch", "Check what the dataset reads.")
         if count == INFINITE:
-            return StreamFeed(where, read_endless(x, _need_steps(where, steps)), steps, weights)
-        return StreamFeed(where, x.epoch, count if count > 0 else None, weights)
+            return StreamFeed(where, read_endless(x, _need_steps(where, steps), seed), steps, weights)
+        return StreamFeed(where, read_dataset(x, seed), count if count > 0 else None, weights)
     if isinstance(x, DataLoader):
         try:
             known: int | None = len(x)
         except TypeError:  # an IterableDataset without __len__
             known = None
-        return StreamFeed(where, read_loader(x), known, weights, None, x.batch_size)
+        return StreamFeed(where, read_loader(x, 0 if seed is None else seed), known, weights, None, x.batch_size)
     if hasattr(x, "__next__"):
         return StreamFeed(where, read_once(where, x), None, weights)
     fix = f"Call it and pass what it returns: {getattr(x, '__name__', 'x')}()." if callable(x) else "Convert it to one."

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from striate.data.elements import as_element, call, count_slices, slices, stack
-from striate.data.order import epoch_seed, shuffled
+from striate.data.order import Pass, epoch_seed, shuffled
 from striate.data.tensors import map_leaves
 from striate.data.threads import AUTOTUNE, ahead, side_by_side, worker_count
 from striate.foundation.checks import UnsupportedError, UserError, check_int
@@ -19,6 +19,9 @@ Read = Callable[[int, int], Iterator[Any]]
 """Given the pass's number and the elements to leave out at the front, gives the elements of that pass."""
 
 
+_Step = Callable[[Pass, int], Iterator[Any]]
+
+
 class UnknownLengthError(UserError, TypeError):
     """`len` of a dataset that cannot know it; a TypeError too, since that is what `list` expects of `len`."""
 
@@ -27,7 +30,8 @@ class Dataset:
     """Elements one after another, made when asked for: tensors, or tuples and dicts of them.
 
     Every method returns a new dataset and leaves this one as it is. Each pass has a number, and the order of a
-    shuffled pass comes from the seed and that number alone.
+    shuffled pass comes from the seed and that number alone. What a mapped function or a generator draws at random
+    is its own affair: a training that is resumed sees it again only if it follows from the element.
 
     Args:
         read: Starts a pass, given its number and how many elements to leave out at the front.
@@ -49,7 +53,8 @@ class Dataset:
     file_paths: list[str] | None = None
 
     def __init__(self, read: Read, count: int = UNKNOWN) -> None:
-        self._read, self._count, self._passes = read, count, 0
+        self._read: _Step = lambda turn, start: read(turn.number, start)
+        self._count, self._passes = count, 0
 
     @staticmethod
     def from_tensor_slices(tensors: Any) -> "Dataset":
@@ -92,7 +97,12 @@ class Dataset:
         counts = [part._count for part in parts]
         finite = [count for count in counts if count >= 0]
         count = UNKNOWN if UNKNOWN in counts else min(finite, default=INFINITE)
-        return Dataset(lambda number, start: zip(*(part._read(number, start) for part in parts), strict=False), count)
+
+        def read(turn: Pass, start: int) -> Iterator[Any]:
+            turns = (turn.branch(place) for place in itertools.count())
+            return zip(*(part._read(own, start) for part, own in zip(parts, turns, strict=False)), strict=False)
+
+        return _made(read, count)
 
     def map(self, map_func: Callable[..., Any], num_parallel_calls: int | None = None) -> "Dataset":
         """Pass every element through `map_func`; a tuple's parts become its arguments.
@@ -107,8 +117,8 @@ class Dataset:
         def one(element: Any) -> Any:
             return as_element("Dataset.map", call(map_func, element))
 
-        def read(number: int, start: int) -> Iterator[Any]:
-            elements = self._read(number, start)
+        def read(turn: Pass, start: int) -> Iterator[Any]:
+            elements = self._read(turn, start)
             if num_parallel_calls is None:
                 return (one(element) for element in elements)
             return side_by_side(one, elements, worker_count(num_parallel_calls))
@@ -118,8 +128,8 @@ class Dataset:
     def filter(self, predicate: Callable[..., Any]) -> "Dataset":
         """Keep the elements for which `predicate` returns true; a tuple's parts become its arguments."""
 
-        def read(number: int, start: int) -> Iterator[Any]:
-            kept = (element for element in self._read(number, 0) if bool(call(predicate, element)))
+        def read(turn: Pass, start: int) -> Iterator[Any]:
+            kept = (element for element in self._read(turn, 0) if bool(call(predicate, element)))
             return itertools.islice(kept, start, None)
 
         return self._then(read, 0 if self._count == 0 else UNKNOWN)
@@ -132,8 +142,8 @@ class Dataset:
         """
         size = check_int("Dataset.batch", "batch_size", batch_size)
 
-        def read(number: int, start: int) -> Iterator[Any]:
-            elements = self._read(number, start * size)
+        def read(turn: Pass, start: int) -> Iterator[Any]:
+            elements = self._read(turn, start * size)
             while group := list(itertools.islice(elements, size)):
                 if len(group) == size or not drop_remainder:
                     yield stack("Dataset.batch", group)
@@ -145,9 +155,9 @@ class Dataset:
     def unbatch(self) -> "Dataset":
         """Cut every element along its first axis."""
 
-        def read(number: int, start: int) -> Iterator[Any]:
+        def read(turn: Pass, start: int) -> Iterator[Any]:
             def cut() -> Iterator[Any]:
-                for element in self._read(number, 0):
+                for element in self._read(turn, 0):
                     yield from slices(element, count_slices("Dataset.unbatch", element))
 
             return itertools.islice(cut(), start, None)
@@ -160,8 +170,8 @@ class Dataset:
         if count == -1:
             return self._then(self._read, self._count, paths=True)
 
-        def read(number: int, start: int) -> Iterator[Any]:
-            return itertools.islice(self._read(number, start), max(count - start, 0))
+        def read(turn: Pass, start: int) -> Iterator[Any]:
+            return itertools.islice(self._read(turn, start), max(count - start, 0))
 
         known = count if self._count == INFINITE or count == 0 else min(count, self._count)  # UNKNOWN stays so
         return self._then(read, known)
@@ -172,22 +182,25 @@ class Dataset:
         if count == -1:
             return self.take(0)
         known = max(self._count - count, 0) if self._count >= 0 else self._count
-        return self._then(lambda number, start: self._read(number, start + count), known)
+        return self._then(lambda turn, start: self._read(turn, start + count), known)
 
     def shuffle(self, buffer_size: int, seed: int | None = None, reshuffle_each_iteration: bool = True) -> "Dataset":
         """Draw elements at random out of a buffer that is filled up in order.
 
         Args:
             buffer_size: Elements in the buffer; only one as large as the dataset shuffles it thoroughly.
-            seed: Decides the order; without one it follows torch's seed.
+            seed: Decides the order; without one it follows torch's seed, in `fit` the training's, which a backup
+                keeps. An order that lasts, since the passes share it or `cache` keeps it, is one for all readers,
+                so that parts cut from it never overlap; for a resumed training to find it again, give it a seed.
             reshuffle_each_iteration: Whether every pass has its own order.
         """
         size = check_int("Dataset.shuffle", "buffer_size", buffer_size)
         base = next(_unseeded) ^ torch.initial_seed() if seed is None else seed
 
-        def read(number: int, start: int) -> Iterator[Any]:
-            draw = random.Random(epoch_seed(base, number if reshuffle_each_iteration else 0))
-            return itertools.islice(shuffled(self._read(number, 0), size, draw), start, None)
+        def read(turn: Pass, start: int) -> Iterator[Any]:
+            decides = base if turn.seed is None or seed is not None or not reshuffle_each_iteration else turn.seed
+            draw = random.Random(epoch_seed(decides, turn.number if reshuffle_each_iteration else 0))
+            return itertools.islice(shuffled(self._read(turn.branch(-1), 0), size, draw), start, None)
 
         return self._then(read, self._count, paths=True)
 
@@ -202,12 +215,12 @@ class Dataset:
             raise UnsupportedError("Dataset.cache", f"filename={filename!r}", needs, "Leave filename out.")
         kept: list[list[Any]] = []
 
-        def read(number: int, start: int) -> Iterator[Any]:
+        def read(turn: Pass, start: int) -> Iterator[Any]:
             if kept:
                 yield from itertools.islice(kept[0], start, None)
                 return
             fresh = []
-            for position, element in enumerate(self._read(0, 0)):
+            for position, element in enumerate(self._read(Pass(0), 0)):
                 fresh.append(element)
                 if position >= start:
                     yield element
@@ -221,15 +234,15 @@ class Dataset:
         if size == 0:
             return self._then(self._read, self._count, paths=True)
         ready = 2 if size == AUTOTUNE else size
-        return self._then(lambda number, start: ahead(self._read(number, start), ready), self._count, paths=True)
+        return self._then(lambda turn, start: ahead(self._read(turn, start), ready), self._count, paths=True)
 
     def repeat(self, count: int | None = None) -> "Dataset":
         """Read the dataset `count` times over, or without end (None or -1)."""
         times = -1 if count is None else check_int("Dataset.repeat", "count", count, minimum=-1)
 
-        def read(number: int, start: int) -> Iterator[Any]:
+        def read(turn: Pass, start: int) -> Iterator[Any]:
             skipped, rest = divmod(start, self._count) if self._count > 0 else (0, start)
-            first = number if times == -1 else number * times
+            first = turn if times == -1 else turn._replace(number=turn.number * times)
             return itertools.islice(self._repeated(first, skipped, times), rest, None)
 
         if times == 0 or self._count == 0:
@@ -238,11 +251,11 @@ class Dataset:
             return self._then(read, INFINITE if times == -1 else self._count)
         return self._then(read, self._count * times)
 
-    def _repeated(self, first: int, skipped: int, times: int) -> Iterator[Any]:
+    def _repeated(self, first: Pass, skipped: int, times: int) -> Iterator[Any]:
         """Pass after pass; a dataset that turns out empty ends an endless repetition."""
         for repetition in itertools.count(skipped) if times == -1 else range(skipped, times):
             empty = True
-            for element in self._read(first + repetition, 0):
+            for element in self._read(first._replace(number=first.number + repetition), 0):
                 empty = False
                 yield element
             if empty:
@@ -251,10 +264,11 @@ class Dataset:
     def concatenate(self, dataset: "Dataset") -> "Dataset":
         """Read this dataset, then the other."""
 
-        def read(number: int, start: int) -> Iterator[Any]:
+        def read(turn: Pass, start: int) -> Iterator[Any]:
             if 0 <= self._count <= start:
-                return dataset._read(number, start - self._count)
-            both = itertools.chain.from_iterable(part._read(number, 0) for part in (self, dataset))
+                return dataset._read(turn.branch(1), start - self._count)
+            parts = (part._read(own, 0) for part, own in ((self, turn), (dataset, turn.branch(1))))
+            both = itertools.chain.from_iterable(parts)
             return itertools.islice(both, start, None)
 
         counts = self._count, dataset._count
@@ -270,9 +284,9 @@ class Dataset:
         """Put each element's number before it."""
         offset = check_int("Dataset.enumerate", "start", start, minimum=0)
 
-        def read(number: int, start: int) -> Iterator[Any]:
+        def read(turn: Pass, start: int) -> Iterator[Any]:
             counter = (torch.tensor(position) for position in itertools.count(offset + start))
-            return zip(counter, self._read(number, start), strict=False)
+            return zip(counter, self._read(turn, start), strict=False)
 
         return self._then(read, self._count, paths=True)
 
@@ -287,13 +301,16 @@ class Dataset:
         """Count the elements of a pass: -1 where it has no end, -2 where nobody knows."""
         return self._count
 
-    def epoch(self, number: int, start: int = 0) -> Iterator[Any]:
-        """Yield the elements of pass `number` from element `start` on; what is left out is not loaded if possible."""
-        return self._read(number, start)
+    def epoch(self, number: int, start: int = 0, seed: int | None = None) -> Iterator[Any]:
+        """Yield the elements of pass `number` from element `start` on; what is left out is not loaded if possible.
+
+        With `seed`, shuffles that have no seed of their own follow it, instead of torch's.
+        """
+        return self._read(Pass(number, seed), start)
 
     def __iter__(self) -> Iterator[Any]:
         self._passes += 1
-        return self._read(self._passes - 1, 0)
+        return self._read(Pass(self._passes - 1), 0)
 
     def __bool__(self) -> bool:
         return True
@@ -308,12 +325,18 @@ class Dataset:
         count = {INFINITE: "endless", UNKNOWN: "unknown"}.get(self._count, str(self._count))
         return f"<Dataset of {count} elements>" if self._count >= 0 else f"<Dataset of {count} length>"
 
-    def _then(self, read: Read, count: int, paths: bool = False) -> "Dataset":
+    def _then(self, read: _Step, count: int, paths: bool = False) -> "Dataset":
         """The next step of the chain; `paths` says that the files it reads are still the same."""
-        made = Dataset(read, count)
+        made = _made(read, count)
         made.class_names = self.class_names
         made.file_paths = self.file_paths if paths else None
         return made
+
+
+def _made(read: _Step, count: int) -> Dataset:
+    made = Dataset(lambda number, start: read(Pass(number), start), count)
+    made._read = read
+    return made
 
 
 _unseeded = itertools.count()  # datasets shuffled without a seed differ from each other

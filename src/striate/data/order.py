@@ -1,11 +1,13 @@
 """The order in which samples are seen: drawn from a seed and the epoch's number, and from nothing else."""
 
+import contextlib
 import hashlib
 import itertools
 import random
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 
@@ -50,3 +52,26 @@ def shuffled(elements: Iterator[Any], buffer_size: int, draw: random.Random) -> 
         yield taken
     draw.shuffle(buffer)
     yield from buffer
+
+
+@contextlib.contextmanager
+def chance_unmoved() -> Iterator[None]:
+    """Leave the global random generators of torch (on the CPU), NumPy and Python as they were before the block."""
+    drawn, numbers = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        random.setstate(drawn)
+        np.random.set_state(numbers)
+
+
+class Pass(NamedTuple):
+    """One reading of a dataset: its number, and the seed that shuffles without one of their own follow, if any."""
+
+    number: int
+    seed: int | None = None
+
+    def branch(self, place: int) -> "Pass":
+        """The pass for one of several datasets, so that their shuffles differ."""
+        return self if self.seed is None else self._replace(seed=epoch_seed(self.seed, place))

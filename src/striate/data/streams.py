@@ -1,15 +1,24 @@
 """Feeds over sources that make batches themselves: datasets, loaders, generators."""
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, IterableDataset, default_collate
+from torch.utils.data import (
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+    default_collate,
+)
 from torch.utils.data import Dataset as TorchDataset
 
 from striate.data.dataset import Dataset
 from striate.data.feed import Batch, Feed
+from striate.data.order import chance_unmoved, epoch_seed
 from striate.data.tensors import as_tensors, named_leaves
 from striate.data.weights import weigh_by_class
 from striate.foundation.checks import UserError
@@ -105,7 +114,10 @@ def unpack(where: str, element: Any) -> tuple[Any, Any, Any]:
 
 
 def read_once(where: str, iterator: Iterator[Any]) -> Read:
-    """Read an iterator, which has one pass only; every epoch goes on where the one before stopped."""
+    """Read an iterator, which has one pass only; every epoch goes on where the one before stopped.
+
+    Nothing can be read again: a resumed training must be given a generator that stands where the epoch begins.
+    """
     given = 0
 
     def read(number: int, start: int) -> Iterator[Any]:
@@ -122,7 +134,12 @@ def read_once(where: str, iterator: Iterator[Any]) -> Read:
     return read
 
 
-def read_endless(dataset: Dataset, steps: int) -> Read:
+def read_dataset(dataset: Dataset, seed: int | None) -> Read:
+    """Read a Dataset; shuffles in it that have no seed of their own follow this one."""
+    return lambda number, start: dataset.epoch(number, start, seed)
+
+
+def read_endless(dataset: Dataset, steps: int, seed: int | None = None) -> Read:
     """Read a Dataset without end, `steps` batches an epoch; every epoch goes on where the one before stopped."""
     running: Iterator[Any] = iter(())
     place = -1  # how many batches of the endless row have been read
@@ -131,7 +148,7 @@ def read_endless(dataset: Dataset, steps: int) -> Read:
         nonlocal running, place
         if place != number * steps + start:  # a resumed run, or one that has been broken off
             place = number * steps + start
-            running = dataset.epoch(0, place)
+            running = dataset.epoch(0, place, seed)
         for element in itertools.islice(running, steps - start):
             place += 1
             yield element
@@ -139,15 +156,47 @@ def read_endless(dataset: Dataset, steps: int) -> Read:
     return read
 
 
-def read_loader(loader: DataLoader) -> Read:
-    """Read a torch DataLoader; a sampler that shuffles by epoch is told the epoch."""
+def read_loader(loader: DataLoader, seed: int) -> Read:
+    """Read a torch DataLoader in an order that follows from the seed and the epoch's number alone.
+
+    That goes for torch's own samplers. A generator that the loader was given decides by its seed instead; it is
+    not drawn from. A sampler of the user's own is left alone, but told the epoch where it has `set_epoch`: unless
+    its order follows from that, a resumed epoch differs. Batches left out are loaded, yet move no global random
+    state, so that what a dataset without workers draws from there is as in an unbroken epoch; what workers that
+    outlive the epoch (`persistent_workers`) draw is not.
+    """
 
     def read(number: int, start: int) -> Iterator[Any]:
         if hasattr(loader.sampler, "set_epoch"):
             loader.sampler.set_epoch(number)
-        return itertools.islice(iter(loader), start, None)
+        with _seeded(loader, seed, number):  # the samplers have taken their generator once a batch is drawn
+            batches = iter(loader)
+            with chance_unmoved() if start else contextlib.nullcontext():
+                for _ in itertools.islice(batches, start):
+                    pass
+            first = list(itertools.islice(batches, 1))
+        yield from first
+        yield from batches
 
     return read
+
+
+@contextlib.contextmanager
+def _seeded(loader: DataLoader, seed: int, number: int) -> Iterator[None]:
+    """Let the loader's order and its workers' seeds follow from (seed, number) while an epoch is begun."""
+    samplers = [loader.sampler, getattr(loader.batch_sampler, "sampler", None)]
+    known = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
+    owners: list[Any] = [loader, *(sampler for sampler in samplers if isinstance(sampler, known))]
+    given = [owner.generator for owner in owners]
+    seeds = [generator.initial_seed() for generator in reversed(given) if generator is not None]
+    drawn = epoch_seed(seeds[0] if seeds else seed, number)
+    try:
+        for owner in owners:  # the workers' seed is drawn before or after the order, so each has its own
+            owner.generator = torch.Generator().manual_seed(drawn)
+        yield
+    finally:
+        for owner, generator in zip(owners, given, strict=True):
+            owner.generator = generator
 
 
 def read_iterable(dataset: IterableDataset, batch_size: int) -> Read:

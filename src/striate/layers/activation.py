@@ -91,6 +91,8 @@ class Activation(Elementwise):
         activation: A name ("relu", "softmax", ...) or a function of one tensor.
     """
 
+    casts_integers = True
+
     def __init__(self, activation: Any, **options: Any) -> None:
         super().__init__(**options)
         self.activation = get(activation, self.where)
@@ -154,6 +156,8 @@ class Softmax(Elementwise):
     Raises:
         ShapeError: The input has no such axis.
     """
+
+    casts_integers = True
 
     def __init__(self, axis: int = -1, **options: Any) -> None:
         super().__init__(**options)

@@ -14,6 +14,8 @@ from striate.layers.weighted import KernelOptions
 class Convolution(Layer):
     """Base of Conv1D, Conv2D and Conv3D, which differ in the number of spatial axes only."""
 
+    casts_integers = True
+
     axes: ClassVar[int]
 
     def __init__(

@@ -32,6 +32,8 @@ class Dense(Layer):
         torch.Size([2, 128])
     """
 
+    casts_integers = True
+
     def __init__(
         self,
         units: int,

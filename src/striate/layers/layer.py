@@ -2,24 +2,23 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 
 from striate.foundation.checks import UserError, check_flag, refuse_unknown
 from striate.foundation.names import snake_case, unique_name
 from striate.foundation.registry import Registry
 from striate.foundation.shapes import LETTERS, Window
-from striate.layers import initializers, regularizers
-from striate.layers.options import KERAS_DEFAULTS, argument_names, check_item_shape, check_weights, dtype_name
-from striate.layers.structure import as_tensor, describe_all, is_shape, mode, shape_of
+from striate.layers.holder import WeightHolder
+from striate.layers.options import KERAS_DEFAULTS, argument_names, check_item_shape, dtype_name
+from striate.layers.structure import as_modules, as_tensor, describe_all, in_dtype, is_shape, mode, shape_of
 from striate.layers.symbol import Node, ShapeError, Symbol, in_context, replace_symbols, symbols_in
 from striate.layers.trial import shape_by_trial
 
 
-class Layer(torch.nn.Module):
+class Layer(WeightHolder):
     """What a network is made of: a torch module that knows shapes before data comes.
 
     A layer reads in one order: `__init__` (checks only), `build(input_shape)` (makes the weights),
@@ -47,6 +46,8 @@ class Layer(torch.nn.Module):
 
     # How many axes the input has, N included; None where any number will do.
     rank: ClassVar[int | None] = None
+    # Whether whole numbers that come in become floats. Not so in layers of one's own: they may look things up.
+    casts_integers: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -57,9 +58,9 @@ class Layer(torch.nn.Module):
         input_shape: tuple[int | None, ...] | None = None,
         **unknown: Any,
     ) -> None:
-        super().__init__()
-        self.training = False
         kind = type(self).__name__
+        super().__init__(check_flag(kind, "trainable", trainable))
+        self.training = False
         refuse_unknown(kind, unknown, argument_names(type(self)), KERAS_DEFAULTS)
         if name is not None and (not isinstance(name, str) or not name or "." in name or "/" in name):
             raise UserError(kind, f"name={name!r}", "a text without '.' and '/'", "Choose another name.")
@@ -68,9 +69,6 @@ class Layer(torch.nn.Module):
         self.declared_shape = None if input_shape is None else check_item_shape(self.where, input_shape)
         self.built = False
         self.nodes: list[Node] = []
-        self._trainable = check_flag(self.where, "trainable", trainable)
-        self._penalties: list[tuple[regularizers.Regularizer, torch.nn.Parameter]] = []
-        self._frozen: list[torch.nn.Parameter] = []
         self._accepted: tuple[Any, Any] | None = None
         self.seen_shape: Any = None  # of the last input that came
 
@@ -97,7 +95,14 @@ class Layer(torch.nn.Module):
             self.build(input_shape)
             self.built = True
         self.seen_shape = input_shape
-        return shape_by_trial(self, self.forward, input_shape)
+        return self.try_shape(input_shape)
+
+    def try_shape(self, input_shape: Any) -> Any:
+        """The shape that comes out when the layer is run on zeros, in inference mode."""
+        forward = self.forward
+        if _takes_training(type(self).forward):
+            forward = functools.partial(forward, training=False)
+        return shape_by_trial(self, forward, input_shape)
 
     def config(self) -> dict[str, Any]:
         """The arguments that make the same layer again, without those that every layer has."""
@@ -128,31 +133,6 @@ class Layer(torch.nn.Module):
             fix = "Put it where its input has these axes."
             raise self.refuse_shape(input_shape, LETTERS[self.rank] + note, fix)
 
-    def add_weight(
-        self,
-        shape: tuple[int, ...] = (),
-        initializer: Any = "glorot_uniform",
-        dtype: Any = None,
-        trainable: bool = True,
-        regularizer: Any = None,
-        name: str | None = None,
-    ) -> torch.nn.Parameter:
-        """A new weight; assign it to an attribute, which registers it under that name.
-
-        Args:
-            shape: Its shape, in Keras's order of axes.
-            initializer: A name, a Keras config, or an `Initializer`.
-            regularizer: Adds a penalty to the loss.
-        """
-        values = initializers.get(initializer, self.where)(tuple(shape))
-        weight = torch.nn.Parameter(values.to(getattr(torch, dtype or self.dtype)))
-        weight.requires_grad_(trainable and self._trainable)
-        if regularizer is not None:
-            self._penalties.append((regularizers.get(regularizer, self.where), weight))
-        if not trainable:
-            self._frozen.append(weight)
-        return weight
-
     def __call__(self, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
         """Compute on arrays, or record a node on symbols.
 
@@ -161,13 +141,19 @@ class Layer(torch.nn.Module):
         """
         if any(True for _ in symbols_in((args, kwargs))):
             return self._record(args, kwargs)
-        inputs = tuple(as_tensor(value, self.dtype) for value in args)
+        inputs = tuple(self.cast(as_tensor(value, self.dtype)) for value in args)
         self.seen_shape = shape_of(inputs[0], self.where) if inputs else None
         self._prepare(self.seen_shape)
+        if _takes_training(type(self).forward):
+            kwargs["training"] = self.training if training is None else training
         if training is None or training == self.training:
             return super().__call__(*inputs, **kwargs)
         with mode(self, training):
             return super().__call__(*inputs, **kwargs)
+
+    def cast(self, value: Any) -> Any:
+        """What came in, in the dtype that the layer computes in (Keras's autocast)."""
+        return in_dtype(value, getattr(torch, self.dtype), self.casts_integers)
 
     def ensure_built(self, input_shape: Any) -> Any:
         """Check the input's shape, make the weights if there are none yet, and return the output's shape."""
@@ -189,9 +175,23 @@ class Layer(torch.nn.Module):
             self.built = True
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, torch.nn.Module) and "training" in vars(self):
-            value.train(self.training)  # torch's own modules begin in training mode
+        if "training" in vars(self):
+            if isinstance(value, list | tuple | dict) and not name.startswith("_") and not hasattr(type(self), name):
+                value = as_modules(value, type(self).__name__) or value  # else torch would not see what is inside
+            if isinstance(value, torch.nn.Module):
+                value.train(self.training)  # torch's own modules begin in training mode
+        begins = name == "built" and value and not vars(self).get("built", True)
         super().__setattr__(name, value)
+        if begins:
+            self._take_in()
+
+    def _take_in(self) -> None:
+        """See to what was put inside since `__init__`: lists that were filled bit by bit, layers to freeze."""
+        for name, value in list(vars(self).items()):
+            if isinstance(value, list | dict):
+                setattr(self, name, value)
+        if not self._trainable:
+            self.trainable = False
 
     def says_shape(self) -> bool:
         """Whether `compute_output_shape` answers without running the layer."""
@@ -204,62 +204,6 @@ class Layer(torch.nn.Module):
         for holder in holders:
             holder.dtype = str(fn(torch.empty(0, dtype=getattr(torch, holder.dtype))).dtype).removeprefix("torch.")
         return self
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training changes the weights; a frozen BatchNormalization uses its moving statistics."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for parameter in self.parameters():
-            parameter.requires_grad_(bool(value))
-        for layer in layers_in(self):
-            layer._trainable = bool(value)
-            for weight in layer._frozen:
-                weight.requires_grad_(False)
-
-    @property
-    def weights(self) -> list[torch.Tensor]:
-        """The weights in Keras's order: trainable ones, then moving statistics, then the layers inside."""
-        own = [*self.parameters(recurse=False), *self.buffers(recurse=False)]
-        inner = [weight for child in self.children() for weight in weights_of(child)]
-        return list({id(weight): weight for weight in own + inner}.values())
-
-    @property
-    def trainable_weights(self) -> list[torch.Tensor]:
-        """The weights that training changes."""
-        return [weight for weight in self.weights if weight.requires_grad]
-
-    @property
-    def non_trainable_weights(self) -> list[torch.Tensor]:
-        """The weights that training leaves alone, or that move by themselves."""
-        return [weight for weight in self.weights if not weight.requires_grad]
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Copies of the weights as NumPy arrays, in Keras's order and axes."""
-        return [weight.detach().cpu().numpy().copy() for weight in self.weights]
-
-    def set_weights(self, weights: list[Any]) -> None:
-        """Replace the weights, in the order of `get_weights`; either all of them change or none.
-
-        Raises:
-            UserError: Their number or a shape differs, or one holds no numbers.
-        """
-        own = self.weights
-        values = check_weights(self.where, own, weights)
-        with torch.no_grad():
-            for weight, value in zip(own, values, strict=True):
-                weight.copy_(value)
-
-    def count_params(self) -> int:
-        """How many numbers the weights hold."""
-        return sum(weight.numel() for weight in self.weights)
-
-    def penalty(self) -> torch.Tensor | None:
-        """What the regularizers of this layer and of those inside add to the loss; None if there are none."""
-        terms = [regularizer(weight) for layer in layers_in(self) for regularizer, weight in layer._penalties]
-        return torch.stack(terms).sum() if terms else None
 
     @property
     def input(self) -> Any:
@@ -327,18 +271,6 @@ class Elementwise(Layer):
 
 
 registry: Registry[Layer] = Registry("layer", "keras.layers", Layer)
-
-
-def layers_in(module: torch.nn.Module) -> Iterator[Layer]:
-    """The module itself and all inside it, as far as they are layers."""
-    return (inner for inner in module.modules() if isinstance(inner, Layer))
-
-
-def weights_of(module: torch.nn.Module) -> list[torch.Tensor]:
-    """The weights of any torch module, in Keras's order if it is a layer."""
-    if isinstance(module, Layer):
-        return module.weights
-    return [*module.parameters(), *module.buffers()]
 
 
 @functools.cache

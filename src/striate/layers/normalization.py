@@ -36,6 +36,8 @@ class BatchNormalization(Layer):
         tensor(0., grad_fn=<MaxBackward1>)
     """
 
+    casts_integers = True
+
     def __init__(
         self,
         axis: int = -1,

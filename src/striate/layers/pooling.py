@@ -17,6 +17,8 @@ AVERAGE_POOL = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 class Pooling(Layer):
     """Base of the windowed pools; `axes` is the number of spatial axes."""
 
+    casts_integers = True
+
     axes: ClassVar[int]
 
     def __init__(
@@ -132,6 +134,8 @@ class AveragePooling2D(AveragePooling):
 
 class GlobalPooling(Layer):
     """Base of the pools whose window is the whole input."""
+
+    casts_integers = True
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **options: Any) -> None:
         super().__init__(**options)

@@ -29,6 +29,8 @@ class Dropout(Elementwise):
         [1.0, 1.0]
     """
 
+    casts_integers = True
+
     def __init__(
         self, rate: float, noise_shape: tuple[int | None, ...] | None = None, seed: int | None = None, **options: Any
     ) -> None:

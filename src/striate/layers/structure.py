@@ -35,6 +35,57 @@ def as_tensor(value: Any, dtype: str = "float32") -> Any:
     return value
 
 
+def in_dtype(value: Any, dtype: torch.dtype, integers: bool) -> Any:
+    """Tensors (and structures of them) in a layer's floating dtype; what has it already is not copied.
+
+    Under `torch.autocast` half and single precision stay as they are: torch chooses between them.
+
+    Args:
+        value: What came in; what is no tensor stays.
+        dtype: Of the layer; nothing happens unless it is a floating one.
+        integers: Whether whole numbers become floats, too.
+    """
+    if isinstance(value, torch.Tensor):
+        if value.dtype == dtype or not dtype.is_floating_point:
+            return value
+        if not value.is_floating_point():
+            return value.to(dtype) if integers and not value.is_complex() else value
+        double = torch.float64 in (dtype, value.dtype)
+        return value if not double and _autocasts(value.device.type) else value.to(dtype)
+    if isinstance(value, list | tuple):
+        return type(value)(in_dtype(item, dtype, integers) for item in value)
+    if isinstance(value, dict):
+        return {key: in_dtype(item, dtype, integers) for key, item in value.items()}
+    return value
+
+
+def _autocasts(device: str) -> bool:
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+
+
+def as_modules(value: Any, where: str) -> torch.nn.Module | None:
+    """A list, tuple or dict of modules (nested, too) as torch's containers; None for anything else.
+
+    Raises:
+        UserError: A dict of modules has a key that torch takes for no name.
+    """
+    if isinstance(value, torch.nn.Module):
+        return value
+    if not value or not isinstance(value, list | tuple | dict):
+        return None
+    found = [as_modules(item, where) for item in (value.values() if isinstance(value, dict) else value)]
+    modules = [module for module in found if module is not None]
+    if len(modules) < len(found):
+        return None
+    if not isinstance(value, dict):
+        return torch.nn.ModuleList(modules)
+    try:
+        return torch.nn.ModuleDict(dict(zip(value, modules, strict=True)))
+    except (KeyError, TypeError) as error:
+        needs = f"texts that torch takes as names ({error.args[0]})"
+        raise UserError(where, f"layers in a dict by {list(value)}", needs, "Choose other keys.") from None
+
+
 def shape_of(value: Any, where: str | None = None) -> Any:
     """The shape of a tensor, or the same structure of shapes for a structure of tensors.
 

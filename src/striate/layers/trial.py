@@ -17,7 +17,7 @@ def shape_by_trial(module: torch.nn.Module, forward: Callable[..., Any], input_s
     Sizes that are not known are tried as 64 and as 96; what differs in the outcome is not known either.
 
     Args:
-        module: Whose device the zeros are made on.
+        module: Whose device and dtype the zeros are made of.
         forward: What is run.
         input_shape: One shape, or a list or dict of shapes.
 
@@ -26,10 +26,11 @@ def shape_by_trial(module: torch.nn.Module, forward: Callable[..., Any], input_s
     """
     first = next(module.parameters(), None)
     device = first.device if first is not None else torch.device("cpu")
+    dtype = first.dtype if first is not None and first.is_floating_point() else torch.float32
 
     def attempt(guess: int) -> Any:
         with torch.no_grad(), mode(module, False):
-            return forward(_zeros(input_shape, guess, device))
+            return forward(_zeros(input_shape, guess, device, dtype))
 
     one, two = (attempt(guess) for guess in GUESSES) if _has_unknown(input_shape) else (attempt(GUESSES[0]),) * 2
     return _merge(one, two, _first_size(input_shape))
@@ -39,12 +40,12 @@ def _parts(structure: Any) -> list[Any]:
     return list(structure.values() if isinstance(structure, dict) else structure)
 
 
-def _zeros(shape: Any, guess: int, device: torch.device) -> Any:
+def _zeros(shape: Any, guess: int, device: torch.device, dtype: torch.dtype) -> Any:
     if isinstance(shape, dict):
-        return {key: _zeros(one, guess, device) for key, one in shape.items()}
+        return {key: _zeros(one, guess, device, dtype) for key, one in shape.items()}
     if not is_shape(shape):
-        return [_zeros(one, guess, device) for one in shape]
-    return torch.zeros([1, *(guess if size is None else size for size in shape[1:])], device=device)
+        return [_zeros(one, guess, device, dtype) for one in shape]
+    return torch.zeros([1, *(guess if size is None else size for size in shape[1:])], device=device, dtype=dtype)
 
 
 def _has_unknown(shape: Any) -> bool:

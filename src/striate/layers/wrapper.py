@@ -8,7 +8,7 @@ from striate.foundation.checks import UserError, check_choice
 from striate.foundation.shapes import Shape
 from striate.layers.layer import Layer, registry
 from striate.layers.spatial import channels_first, channels_last
-from striate.layers.structure import is_shape
+from striate.layers.structure import in_dtype, is_shape
 
 
 @registry.register()
@@ -44,6 +44,12 @@ class TorchModule(Layer):
             return self.module(x)
         y = self.module(channels_first(x))
         return channels_last(y) if y.ndim >= 3 else y
+
+    def cast(self, value: Any) -> Any:
+        """Floats in the dtype of the module's weights; whole numbers as they are, for embeddings."""
+        floats = (weight.dtype for weight in self.module.parameters() if weight.is_floating_point())
+        dtype = next(floats, None)
+        return value if dtype is None else in_dtype(value, dtype, integers=False)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         if not is_shape(input_shape):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from striate.foundation.checks import UserError
-from striate.layers.layer import Layer, layers_in
+from striate.layers.layer import Layer
 from striate.models.layer_config import custom_classes, deserialize, is_custom, serialize
 from striate.models.trainer import Trainer
 
@@ -28,8 +28,7 @@ def clone_model(model: Any) -> Any:
     if not isinstance(model, Trainer):
         raise UserError("clone_model", repr(model), "a model", "Pass a Sequential or a Model.")
     classes: dict[str, type[Layer]] = {}
-    for layer in layers_in(model):
-        cls = type(layer)
+    for cls in (type(module) for module in model.modules() if isinstance(module, Layer)):
         if is_custom(cls) and classes.setdefault(cls.__name__, cls) is not cls:
             raise UserError("clone_model", f"two classes called {cls.__name__}", "one of a name", "Rename one of them.")
     with custom_classes(classes):

@@ -8,6 +8,7 @@ import torch
 from striate.foundation.checks import UserError
 from striate.foundation.shapes import Shape
 from striate.layers.layer import Layer, ShapeError, in_context, is_shape
+from striate.layers.structure import in_dtype
 from striate.layers.symbol import Node, Symbol, replace_symbols, symbols_in
 
 
@@ -32,6 +33,9 @@ class Graph:
         self.inputs, self.outputs = inputs, outputs
         self.input_symbols = _checked_symbols("inputs", inputs)
         self.output_symbols = _checked_symbols("outputs", outputs)
+        if len({id(symbol) for symbol in self.input_symbols}) < len(self.input_symbols):
+            names = ", ".join(repr(symbol.name) for symbol in self.input_symbols)
+            raise UserError("Model", f"inputs {names}", "every input once", "Make an Input of its own for each.")
         self.nodes, found = self._sort_nodes()
         self.layers = self._order_layers(found)
         self._unneeded_after = self._find_unneeded()
@@ -164,14 +168,13 @@ def flatten(structure: Any) -> list[Any]:
 
 
 def _fit_array(symbol: Symbol, value: Any) -> Any:
-    """The array as the input expects it: whole numbers as floats, a missing channel axis of one added."""
+    """The array as the input expects it: in its floating dtype, a missing channel axis of one added."""
     if not isinstance(value, torch.Tensor):
         needs = "a tensor or a NumPy array"
         raise UserError(f"Input {symbol.name!r}", f"a {type(value).__name__}", needs, "Pass np.asarray(x).")
     if value.ndim == symbol.ndim - 1 and symbol.shape[-1] == 1:
         value = value.unsqueeze(-1)
-    wanted = getattr(torch, symbol.dtype)
-    return value.to(wanted) if wanted.is_floating_point and not value.is_floating_point() else value
+    return in_dtype(value, getattr(torch, symbol.dtype), integers=True)
 
 
 def _fit_shape(symbol: Symbol, shape: Shape) -> Shape:

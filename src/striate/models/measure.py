@@ -7,10 +7,11 @@ from typing import Any
 import torch
 
 from striate.foundation.shapes import ReceptiveField, product
-from striate.layers.layer import Layer, is_shape, registry, shape_of, weights_of
+from striate.layers.holder import named_parts, weights_of
+from striate.layers.layer import Layer, registry
 from striate.layers.pooling import GlobalPooling
+from striate.layers.structure import is_shape, shape_of
 from striate.layers.symbol import Node, Symbol, replace_symbols, symbols_in
-from striate.layers.trial import shape_by_trial
 from striate.layers.wrapper import TorchModule
 from striate.models.graph import Graph, flatten
 
@@ -160,7 +161,7 @@ def _see_through(layer: Layer, seen: Sequence[Field], output_shape: Any) -> Fiel
 def _measure_parts(model: Any, input_shape: Any, depth: int) -> Measured:
     """As `_measure_graph` for a model without a graph: a subclass, or a Sequential that is not built yet."""
     calls = _watch(model, input_shape if input_shape is not None else model.seen_shape, depth)
-    parts = [(part.name if isinstance(part, Layer) else name, part) for name, part in model.named_children()]
+    parts = [(part.name if isinstance(part, Layer) else name, part) for name, part in dict.fromkeys(named_parts(model))]
     every = [call for of_part in calls.values() for call in of_part]
     return Measured(
         [row for name, part in parts for row in _rows(name, part, calls.get(part, []), depth)],
@@ -191,9 +192,9 @@ def _watch(model: Any, input_shape: Any, depth: int) -> dict[torch.nn.Module, li
             call = _Call(outgoing, size, _flops(part, incoming), size)
         calls.setdefault(part, []).append(call)
 
-    hooks = [part.register_forward_hook(note) for part in model.children()]
+    hooks = [part.register_forward_hook(note) for part in dict.fromkeys(part for _, part in named_parts(model))]
     try:
-        shape_by_trial(model, model.forward, shape)
+        model.try_shape(shape)
     finally:
         for hook in hooks:
             hook.remove()

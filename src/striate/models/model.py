@@ -7,12 +7,15 @@ import torch
 
 from striate.foundation.checks import UserError, nearest
 from striate.foundation.shapes import Shape
+from striate.layers.holder import named_parts
 from striate.layers.layer import Layer, registry
 from striate.models.config import graph_config, graph_from_config
 from striate.models.graph import Graph
 from striate.models.saving import load_weights, save_model, save_weights
 from striate.models.summary import Summary
 from striate.models.trainer import Trainer
+
+SHAPE_FIX = "Pass for example (None, 64, 64, 3)."
 
 
 @registry.register("Functional")
@@ -42,6 +45,7 @@ class Model(Trainer, Layer):
     def __init__(self, inputs: Any = None, outputs: Any = None, *, name: str | None = None, **options: Any) -> None:
         super().__init__(name=name, **options)
         self.graph: Graph | None = None
+        self._held: list[str] = []
         if inputs is None and outputs is None:
             return
         self.adopt(Graph(inputs, outputs))
@@ -53,11 +57,28 @@ class Model(Trainer, Layer):
         self.built = True
 
     def hold(self, layers: list[Layer]) -> None:
-        """Make torch see these layers under their names."""
+        """Make torch see these layers under their names, in place of those held before.
+
+        Raises:
+            UserError: A layer has the name of another module that is an attribute of the model.
+        """
+        self.check_free(layers)
+        before = {name: self._modules[name] for name in self._held if name in self._modules}
+        for name in before:
+            del self._modules[name]
         # add_module would refuse a layer called "name" or "graph"; the layer is found by get_layer all the same.
-        self._modules.clear()
         for layer in layers:
             self._modules[layer.name] = layer
+            if not self.trainable and layer not in before.values():
+                layer.trainable = False
+        self._held = [layer.name for layer in layers]
+
+    def check_free(self, layers: list[Layer]) -> None:
+        """Refuse layers whose name another module has that is an attribute of the model."""
+        for layer in layers:
+            if layer.name not in self._held and self._modules.get(layer.name, layer) is not layer:
+                needs = f"another name: the model has an attribute {layer.name!r} already"
+                raise UserError(self.where, layer.where, needs, "Give the layer another name=.")
 
     def forward(self, inputs: Any) -> Any:
         if self.graph is None:
@@ -70,6 +91,10 @@ class Model(Trainer, Layer):
         shapes = self.graph.shapes(input_shape)
         outputs = [shapes[id(symbol)] for symbol in self.graph.output_symbols]
         return outputs[0] if not isinstance(self.graph.outputs, list | tuple | dict) else outputs
+
+    def cast(self, value: Any) -> Any:
+        """As any layer; where there are inputs, each has a dtype of its own."""
+        return super().cast(value) if self.graph is None else value
 
     def says_shape(self) -> bool:
         return self.graph is not None
@@ -84,8 +109,13 @@ class Model(Trainer, Layer):
         """Make the weights of a subclass by running it once on zeros; a first call on data does the same.
 
         Args:
-            input_shape: One shape, N included, or a list of shapes.
+            input_shape: One shape, N included, or a list or dict of shapes.
+
+        Raises:
+            UserError: It is none.
         """
+        if input_shape is not None and (not input_shape or not isinstance(input_shape, list | tuple | dict)):
+            raise UserError(f"{self.where}.build", f"input_shape={input_shape!r}", "a shape, N included", SHAPE_FIX)
         if not self.built and input_shape is not None:
             self.built, self.seen_shape = True, input_shape
             self.compute_output_shape(input_shape)
@@ -98,7 +128,7 @@ class Model(Trainer, Layer):
     @property
     def layers(self) -> list[Layer]:
         """The layers, inputs first."""
-        return [module for module in self.children() if isinstance(module, Layer)]
+        return list(dict.fromkeys(part for _, part in named_parts(self) if isinstance(part, Layer)))
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of this name, or at this place.

@@ -1,15 +1,19 @@
 """Sequential: layers one after the other."""
 
+from collections.abc import Iterable
 from typing import Any
+
+import torch
 
 from striate.foundation.checks import UserError
 from striate.layers.input import InputLayer
 from striate.layers.layer import Layer, registry
+from striate.layers.structure import is_shape
 from striate.layers.symbol import Symbol
 from striate.layers.wrapper import as_layer
 from striate.models.config import layers_config, layers_from_config
 from striate.models.graph import Graph
-from striate.models.model import Model
+from striate.models.model import SHAPE_FIX, Model
 
 
 @registry.register()
@@ -39,6 +43,10 @@ class Sequential(Model):
     def __init__(self, layers: Any = None, *, name: str | None = None, **options: Any) -> None:
         super().__init__(name=name, **options)
         self._stack: list[Layer] = []
+        if isinstance(layers, torch.nn.Module | Symbol) and not isinstance(layers, torch.nn.ModuleList):
+            raise UserError(self.where, repr(layers), "a list of layers", "Put it in brackets: Sequential([layer]).")
+        if not (layers is None or isinstance(layers, Iterable)):
+            raise UserError(self.where, f"layers={layers!r}", "a list of layers", "Pass for example [Dense(2)].")
         self._extend(layers or [])
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
@@ -58,12 +66,13 @@ class Sequential(Model):
         """
         if not self.layers:
             raise UserError(self.where, "pop()", "at least one layer", "Add layers first.")
-        layer = self._stack[-1]
-        graph = None
-        if self.graph is not None:
-            node = layer.nodes.pop()
-            graph = Graph(self.graph.inputs, node.args[0])
-        self._take(self._stack[:-1], graph if self._stack[:-1] else None)
+        layer, rest = self._stack[-1], self._stack[:-1]
+        if self.graph is None:
+            self._take(rest, None)
+        else:
+            node = self.graph.output_symbols[0].node
+            self._take(rest, Graph(self.graph.inputs, node.args[0]) if rest else None)
+            layer.nodes.remove(node)  # this model's call of it: there may be others
         return layer
 
     def build(self, input_shape: Any = None) -> None:
@@ -73,11 +82,19 @@ class Sequential(Model):
             input_shape: Of the input, N included.
 
         Raises:
-            ShapeError: A layer cannot take what the one before it gives; the model is unchanged.
+            UserError: It is no shape.
+            ShapeError: A layer cannot take what the one before it gives, or the weights are there already and are
+                for another shape; the model is unchanged.
         """
-        if self.graph is None and input_shape is not None and self._stack:
-            start = InputLayer(batch_shape=(None, *input_shape[1:])).nodes[0].outputs
-            self._take(self._stack, Graph(start, _chain(self._stack, start)))
+        if input_shape is None:
+            return
+        if not is_shape(input_shape) or len(input_shape) < 2:
+            raise UserError(f"{self.where}.build", f"input_shape={input_shape!r}", "a shape, N included", SHAPE_FIX)
+        if self.graph is not None:
+            super().compute_output_shape(input_shape)
+        elif self._stack:
+            start = InputLayer(batch_shape=(None, *input_shape[1:]), dtype=self.dtype).nodes[0].outputs
+            self._take(self._stack, _grow(start, self._stack, start))
 
     def says_shape(self) -> bool:
         return True
@@ -113,35 +130,35 @@ class Sequential(Model):
                 raise UserError(self.where, f"{layer.where} after other layers", "it first", "Put Input first.")
             names.add(layer.name)
             stack.append(layer)
+        self.check_free(stack)
         if self.graph is not None:
-            output = _chain(stack[len(self._stack) :], self.graph.outputs)
-            self._take(stack, Graph(self.graph.inputs, output))
+            self._take(stack, _grow(self.graph.inputs, stack[len(self._stack) :], self.graph.outputs))
         elif not self._stack and stack and (start := _start_of(stack[0])) is not None:
-            self._take(stack, Graph(start, _chain(stack, start)))
+            self._take(stack, _grow(start, stack, start))
         else:
             self._take(stack, None)
 
     def _take(self, layers: list[Layer], graph: Graph | None) -> None:
+        start = [] if graph is None else [symbol.node.layer for symbol in graph.input_symbols]
+        self.hold([*start, *(layer for layer in layers if layer not in start)])
         self._stack, self.graph = layers, graph
         self._accepted = None
         self.built = graph is not None
-        start = [] if graph is None else [symbol.node.layer for symbol in graph.input_symbols]
-        self.hold([*start, *(layer for layer in layers if layer not in start)])
 
 
-def _chain(layers: list[Layer], symbol: Symbol) -> Symbol:
-    """What comes out of layers called one after the other; when one refuses, no call is left recorded."""
+def _grow(inputs: Any, layers: list[Layer], symbol: Symbol) -> Graph:
+    """The graph from the inputs to layers called one after the other on a symbol; on error no call stays recorded."""
     called: list[Layer] = []
     try:
         for layer in layers:
             if not isinstance(layer, InputLayer):
                 symbol = layer(symbol)
                 called.append(layer)
-    except UserError:
+        return Graph(inputs, symbol)
+    except BaseException:
         for layer in called:
             layer.nodes.pop()
         raise
-    return symbol
 
 
 def _as_layer(layer: Any, where: str) -> Layer:

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 
 from striate.foundation.shapes import describe
-from striate.layers.layer import is_shape, weights_of
+from striate.layers.holder import weights_of
+from striate.layers.structure import is_shape
 from striate.models.measure import EVERYTHING, measure
 from striate.models.summary_view import Column, Page, count, memory
 

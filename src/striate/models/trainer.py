@@ -8,7 +8,8 @@ import torch
 from striate.data.arrays import make_feed, train_validation_split
 from striate.data.feed import Batch, BegunFeed, Feed
 from striate.foundation.checks import UnsupportedError, UserError, check_int, refuse_unknown
-from striate.layers.layer import Layer, as_tensor, layers_in, mode
+from striate.layers.holder import holders_in
+from striate.layers.layer import Layer, as_tensor, mode
 from striate.training import loop, optimizers
 from striate.training.backup import BackupAndRestore, restore_states
 from striate.training.callback import Callback, CallbackList, History
@@ -282,7 +283,7 @@ class Trainer(Layer):
         return [(names[id(weight)], weight) for weight in self.weights if id(weight) in names]
 
     def _penalty(self) -> loop.Penalty:
-        return self.penalty if any(layer._penalties for layer in layers_in(self)) else loop.no_penalty
+        return self.penalty if any(holder._penalties for holder in holders_in(self)) else loop.no_penalty
 
     def _build_from(self, batch: Batch) -> None:
         """Make weights that wait for a first batch to know their shape."""

@@ -1,13 +1,16 @@
 """Callbacks that act on what epochs log: stop early, keep the best model, write a table."""
 
 import csv
+import io
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from striate.foundation.checks import UserError, check_int, check_number, is_int, nearest
+from striate.foundation.files import atomic_path
 from striate.training.callback import Callback, CallbackList, History, Logs
 from striate.training.monitor import MonitorCallback
 
@@ -186,11 +189,13 @@ class CSVLogger(Callback):
 
     The first epoch fixes the columns: `epoch` (counted from 0), then the logged names in alphabetical order;
     where none of them is `val_...`, columns for a later validation follow. What an epoch lacks is "NA".
+    Every epoch the file is replaced by the longer one. A training that `BackupAndRestore` resumes goes on from the
+    rows of its checkpoint.
 
     Args:
         filename: Where to; its folder must exist.
         separator: Between the cells.
-        append: Add rows to a table that is there, of the same columns, instead of replacing it.
+        append: Add rows to a table that is there, of the same columns, instead of replacing it once an epoch is done.
 
     Raises:
         UserError: The file cannot be written, or the table that is there has other columns.
@@ -200,51 +205,66 @@ class CSVLogger(Callback):
         self.filename, self.sep, self.append = Path(filename), separator, append
         if not isinstance(separator, str) or len(separator) != 1:
             raise UserError("CSVLogger", f"separator={separator!r}", "one character", "Pass separator=','.")
-        self._file: IO[str] | None = None
-        self._writer: Any = None
+        self._text: str | None = None  # what the file holds; None out of training
         self._columns: list[str] = []
+        self._begun = False
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self.close()
-        self._columns = []
         try:
-            if self.append and self.filename.exists():
-                with self.filename.open(newline="") as there:
-                    self._columns = next(csv.reader(there, delimiter=self.sep), [])
-            self._file = self.filename.open("a" if self.append else "w", newline="")
-        except OSError as error:
-            got, needs = f"filename={str(self.filename)!r} ({error.strerror})", "a file it may write to"
+            # Opened, not emptied: a resumed training needs the old rows until its state is loaded.
+            with self.filename.open("a+", newline="", encoding="utf-8") as file:
+                file.seek(0)
+                self._begin(file.read() if self.append else "")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            got, needs = f"filename={str(self.filename)!r} ({reason})", "a file it may write to"
             raise UserError("CSVLogger", got, needs, "Choose another name or make its folder.") from error
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
-        if self._file is None:
+        if self._text is None:
             raise UserError("CSVLogger", "an epoch before training began", "on_train_begin", "Pass it to fit.")
-        if self._writer is None:
-            self._writer = csv.writer(self._file, delimiter=self.sep)
+        if not self._begun:
             self._begin_table(sorted(logs))
-        self._writer.writerow([epoch, *(_cell(logs.get(name, "NA")) for name in self._columns[1:])])
-        self._file.flush()
+            self._begun = True
+        self._add([epoch, *(_cell(logs.get(name, "NA")) for name in self._columns[1:])])
+        self._write()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        self._text = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """The table so far."""
+        return {"text": self._text or ""}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from the table that `state_dict` gave; rows written after it are of epochs still to come."""
+        self._begin(state["text"])
+        self._write()
+
+    def _begin(self, text: str) -> None:
+        self._text, self._begun = text, False
+        self._columns = next(csv.reader(io.StringIO(text, newline=""), delimiter=self.sep), [])
 
     def _begin_table(self, names: list[str]) -> None:
         later = [] if any(name.startswith("val_") for name in names) else [f"val_{name}" for name in names]
         columns = ["epoch", *names, *later]
         if not self._columns:
             self._columns = columns
-            self._writer.writerow(columns)
+            self._add(columns)
         elif set(columns) - set(self._columns):
             got = f"{str(self.filename)!r} with the columns {', '.join(self._columns)}"
             fix = "Choose another name, or pass append=False."
             raise UserError("CSVLogger", got, f"columns for {', '.join(columns)}", fix)
 
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        self.close()
+    def _add(self, cells: list[Any]) -> None:
+        row = io.StringIO(newline="")
+        csv.writer(row, delimiter=self.sep).writerow(cells)
+        self._text = (self._text or "") + row.getvalue()
 
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
-        self._file = self._writer = None
+    def _write(self) -> None:
+        with atomic_path(self.filename) as path:
+            path.write_bytes((self._text or "").encode())  # bytes: the rows have their line ends already
 
 
 def _cell(value: Any) -> Any:

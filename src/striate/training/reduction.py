@@ -44,7 +44,7 @@ def divide_no_nan(total: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
 
 
 def reduce_values(
-    where: str, values: torch.Tensor, sample_weight: Any, mask: torch.Tensor | None, reduction: str | None
+    where: str, values: Any, sample_weight: Any, mask: torch.Tensor | None, reduction: str | None
 ) -> torch.Tensor:
     """Weigh `values` and reduce them.
 
@@ -56,8 +56,14 @@ def reduce_values(
         reduction: One of `REDUCTIONS`, or None.
 
     Raises:
-        UserError: The weights do not fit the values.
+        UserError: The weights do not fit the values, or the values are no tensor, so that nothing can be learnt.
     """
+    if not isinstance(values, torch.Tensor):
+        fix = (
+            "Compute it with torch's functions and return it as it is: no float(), .item(), .numpy() or NumPy function."
+        )
+        got = f"a {type(values).__name__} from the loss function"
+        raise UserError(where, got, "a torch tensor computed from y_pred", fix)
     weight = None if sample_weight is None else align_weight(where, sample_weight, values)
     if mask is not None:
         weight = mask.to(values.dtype) if weight is None else weight * mask

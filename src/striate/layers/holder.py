@@ -1,0 +1,136 @@
+"""What holds weights: Keras's view of a torch module's parameters and buffers."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from striate.layers import initializers, regularizers
+from striate.layers.options import check_weights
+
+
+class WeightHolder(torch.nn.Module):
+    """A torch module whose weights have an order, as Keras's files and `get_weights` need it.
+
+    Args:
+        trainable: Whether training changes the weights.
+
+    Attributes:
+        dtype: The name of the weights' dtype.
+    """
+
+    dtype: str
+
+    def __init__(self, trainable: bool) -> None:
+        super().__init__()
+        self._trainable = trainable
+        self._penalties: list[tuple[regularizers.Regularizer, torch.nn.Parameter]] = []
+        self._frozen: list[torch.nn.Parameter] = []
+
+    @property
+    def where(self) -> str:
+        """How errors name it."""
+        raise NotImplementedError
+
+    def add_weight(
+        self,
+        shape: tuple[int, ...] = (),
+        initializer: Any = "glorot_uniform",
+        dtype: Any = None,
+        trainable: bool = True,
+        regularizer: Any = None,
+        name: str | None = None,
+    ) -> torch.nn.Parameter:
+        """A new weight; assign it to an attribute, which registers it under that name.
+
+        Args:
+            shape: Its shape, in Keras's order of axes.
+            initializer: A name, a Keras config, or an `Initializer`.
+            regularizer: Adds a penalty to the loss.
+        """
+        values = initializers.get(initializer, self.where)(tuple(shape))
+        weight = torch.nn.Parameter(values.to(getattr(torch, dtype or self.dtype)))
+        weight.requires_grad_(trainable and self._trainable)
+        if regularizer is not None:
+            self._penalties.append((regularizers.get(regularizer, self.where), weight))
+        if not trainable:
+            self._frozen.append(weight)
+        return weight
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights; a frozen BatchNormalization uses its moving statistics."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for parameter in self.parameters():
+            parameter.requires_grad_(bool(value))
+        for holder in holders_in(self):
+            holder._trainable = bool(value)
+            for weight in holder._frozen:
+                weight.requires_grad_(False)
+
+    @property
+    def weights(self) -> list[torch.Tensor]:
+        """The weights in Keras's order: trainable ones, then moving statistics, then the layers inside."""
+        own = [*self.parameters(recurse=False), *self.buffers(recurse=False)]
+        inner = [weight for _, part in named_parts(self) for weight in weights_of(part)]
+        return list({id(weight): weight for weight in own + inner}.values())
+
+    @property
+    def trainable_weights(self) -> list[torch.Tensor]:
+        """The weights that training changes."""
+        return [weight for weight in self.weights if weight.requires_grad]
+
+    @property
+    def non_trainable_weights(self) -> list[torch.Tensor]:
+        """The weights that training leaves alone, or that move by themselves."""
+        return [weight for weight in self.weights if not weight.requires_grad]
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of the weights as NumPy arrays, in Keras's order and axes."""
+        return [weight.detach().cpu().numpy().copy() for weight in self.weights]
+
+    def set_weights(self, weights: list[Any]) -> None:
+        """Replace the weights, in the order of `get_weights`; either all of them change or none.
+
+        Raises:
+            UserError: Their number or a shape differs, or one holds no numbers.
+        """
+        own = self.weights
+        values = check_weights(self.where, own, weights)
+        with torch.no_grad():
+            for weight, value in zip(own, values, strict=True):
+                weight.copy_(value)
+
+    def count_params(self) -> int:
+        """How many numbers the weights hold."""
+        return sum(weight.numel() for weight in self.weights)
+
+    def penalty(self) -> torch.Tensor | None:
+        """What the regularizers of this layer and of those inside add to the loss; None if there are none."""
+        terms = [regularizer(weight) for holder in holders_in(self) for regularizer, weight in holder._penalties]
+        return torch.stack(terms).sum() if terms else None
+
+
+def holders_in(module: torch.nn.Module) -> Iterator[WeightHolder]:
+    """The module itself and all inside it, as far as they hold weights so."""
+    return (inner for inner in module.modules() if isinstance(inner, WeightHolder))
+
+
+def named_parts(module: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
+    """The children with their names, those in lists and dicts of modules ("blocks.0") one by one."""
+    for name, child in module.named_children():
+        if isinstance(child, torch.nn.ModuleList | torch.nn.ModuleDict):
+            yield from ((f"{name}.{inner}", part) for inner, part in named_parts(child))
+        else:
+            yield name, child
+
+
+def weights_of(module: torch.nn.Module) -> list[torch.Tensor]:
+    """The weights of any torch module, in Keras's order if it is a layer."""
+    if isinstance(module, WeightHolder):
+        return module.weights
+    return [*module.parameters(), *module.buffers()]
