@@ -9,6 +9,8 @@ ARGS ?=
 TORCH ?= $(shell grep ^torch== constraints.txt)
 BIN := $(VENV)/bin
 export PYTHON VENV
+# How long idle OpenMP threads spin: no slower on a machine of one's own, far faster on a shared one (LOG.md).
+export GOMP_SPINCOUNT ?= 10000
 # One thread a test process: as many processes as cores share them without getting in each other's way.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 
