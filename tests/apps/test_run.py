@@ -1,6 +1,8 @@
 """Run folders: their names, and files that are whole or not there."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -67,7 +69,7 @@ def test_a_beginning_that_is_refused_leaves_no_folder(run):
     def refuse():
         raise UserError("a", "b", "c", "d")
 
-    with pytest.raises(UserError):
+    with run.alone(), pytest.raises(UserError):
         run.unless_refused(refuse)
     assert not run.path.exists()
 
@@ -97,3 +99,19 @@ def test_tables_quote_what_needs_it(run):
 def test_a_missing_file_says_what_makes_it(run):
     with pytest.raises(UserError, match="Run striate evaluate"):
         run.read_json("evaluation/metrics.json")
+
+
+def test_one_process_at_a_time(run):
+    code = (
+        "import sys; from pathlib import Path; from striate.apps.run import RunFolder\n"
+        "with RunFolder(Path(sys.argv[1])).alone(): print('mine', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, run.path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"mine\n"
+        with pytest.raises(UserError, match="got another process at work; it needs it alone. Wait until it has ended"):
+            with run.alone():
+                pytest.fail("two at once")
+        other.kill()
+    with run.alone():  # a killed process holds nothing
+        pass

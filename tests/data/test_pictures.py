@@ -174,7 +174,7 @@ def test_bilinear_agrees_with_torch(size, antialias):
     got = resize(PIXELS, size, antialias=antialias)
     assert got.dtype == np.float32
     assert got.flags.c_contiguous
-    np.testing.assert_allclose(got, expected[0].permute(1, 2, 0).numpy(), atol=1e-3)
+    np.testing.assert_allclose(got, expected[0].permute(1, 2, 0).numpy(), rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("size", SIZES)

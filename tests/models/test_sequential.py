@@ -367,7 +367,7 @@ def test_double_precision_by_one_word():
     model.to(torch.float64)
     assert model(x).dtype == torch.float64
     assert model(x.numpy()).dtype == torch.float64
-    torch.testing.assert_close(model(x).float(), single, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(model(x).float(), single, rtol=1e-5, atol=1e-6)
     assert {layer.dtype for layer in model.layers} == {"float64"}
 
 
@@ -525,3 +525,13 @@ def test_a_converted_model_takes_any_data(shape: dict[str, Any], dtype: torch.dt
         assert model(torch.zeros(2, 4, dtype=torch.int32)).dtype == dtype
     else:
         assert model(torch.zeros(2, 4)).dtype == dtype
+
+
+def test_a_build_that_is_refused_half_way_leaves_every_layer_free():
+    model = Sequential([Conv2D(4, 3), MaxPooling2D(4), Dense(2)])
+    with pytest.raises(ShapeError, match="MaxPooling2D"):
+        model.build((None, 5, 5, 3))
+    assert not model.layers[0].built
+    assert model.layers[0].weights == []
+    model.build((None, 64, 64, 1))
+    assert model.output_shape == (None, 15, 15, 2)

@@ -303,3 +303,51 @@ def test_a_callback_that_evaluates_does_not_disturb_the_epoch():
         torch.manual_seed(0)
         found.append(network().fit(X, Y, batch_size=8, verbose=0, callbacks=callbacks).history)
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"loss": {"age": "mse", "sx": "mse"}}, r"compile got loss for 'sx'; .* Did you mean 'sex'\?"),
+        ({"loss": "mse", "loss_weights": {"agee": 1.0}}, "compile got loss_weights for 'agee'"),
+        ({"loss": "mse", "metrics": {"agee": ["mse"]}}, "compile got metrics for 'agee'"),
+        (
+            {"loss": ["mse"] * 3},
+            r"compile got loss=\['mse', 'mse', 'mse'\]; it needs one entry for each of the 2 outputs",
+        ),
+    ],
+)
+def test_compile_knows_the_outputs_of_a_graph(arguments, text):
+    x = Input((3,))
+    model = Model(x, [Dense(1, name="age")(x), Dense(1, name="sex")(x)])
+    with pytest.raises(UserError, match=text):
+        model.compile("sgd", **arguments)
+    assert model.compile_config is None
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
+def test_arguments_of_keras_2_and_unknown_ones_are_refused_by_name(method):
+    model = Sequential([Dense(1, input_shape=(3,))])
+    model.compile("sgd", "mse")
+    x = np.ones((4, 3), "float32")
+    data = (x,) if method == "predict" else (x, x[:, :1])
+    getattr(model, method)(*data, verbose=0, workers=1, use_multiprocessing=False)
+    with pytest.raises(UserError, match=f"{method} got workers=4; it needs workers=1: striate does not support"):
+        getattr(model, method)(*data, workers=4)
+    with pytest.raises(UserError, match=f"{method} got an unknown argument verbos=0; .*Did you mean 'verbose'"):
+        getattr(model, method)(*data, verbos=0)
+
+
+def test_outputs_that_are_none_stay_none_in_predict_and_are_refused_in_fit():
+    class Two(Model):
+        def forward(self, x):
+            return {"double": 2 * x, "nothing": None}
+
+    model = Two()
+    x = np.ones((40, 3), "float32")
+    outputs = model.predict(x, verbose=0)
+    assert outputs["nothing"] is None
+    np.testing.assert_array_equal(outputs["double"], 2 * x)
+    model.compile("sgd", "mse")
+    with pytest.raises(UserError, match="got a NoneType among the model's outputs; it needs tensors"):
+        model.evaluate(x, x, verbose=0)

@@ -6,10 +6,12 @@ import io
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
+
+from filelock import FileLock, Timeout
 
 from striate.foundation.checks import UserError
 from striate.foundation.files import write_json, write_text
@@ -18,6 +20,7 @@ T = TypeVar("T")
 
 ABOUT = "run.json"
 MODEL = "model.keras"
+LOCK = ".lock"
 # What a run writes before run.json: all that is left of one that was killed before it had begun.
 EARLY = {"data_report.json", "data_report.html", "split.csv"}
 
@@ -77,13 +80,35 @@ class RunFolder:
             raise UserError(where, f"{ABOUT} that cannot be read ({error})", "a whole file", "Train again.") from error
         return run
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from training in this folder while the block runs.
+
+        Raises:
+            UserError: One does already.
+        """
+        lock = FileLock(self.path / LOCK, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            fix = "Wait until it has ended, or choose another --out."
+            raise UserError(f"Run folder {str(self.path)!r}", "another process at work", "it alone", fix) from None
+        except NotImplementedError:  # a file system without locks
+            pass
+        try:
+            yield
+        finally:
+            lock.release()
+
     def unless_refused(self, begin: Callable[[], T]) -> T:
         """Begin the run; when that is refused or interrupted, take the folder away again if it is empty."""
         try:
             return begin()
         except BaseException:
             with contextlib.suppress(OSError):
-                self.path.rmdir()
+                if all(entry.name == LOCK for entry in self.path.iterdir()):
+                    (self.path / LOCK).unlink(missing_ok=True)
+                    self.path.rmdir()
             raise
 
     @property

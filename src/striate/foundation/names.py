@@ -1,7 +1,9 @@
 """Names for layers that were given none: conv2d, conv2d_1, ..."""
 
+import itertools
 import re
 from collections import Counter
+from collections.abc import Iterable
 
 _used: Counter[str] = Counter()
 
@@ -28,6 +30,20 @@ def unique_name(prefix: str) -> str:
     _used[prefix] += 1
     count = _used[prefix]
     return prefix if count == 1 else f"{prefix}_{count - 1}"
+
+
+def numbered(names: Iterable[str]) -> list[str]:
+    """The names, with a number behind each that is there already.
+
+    Example:
+        >>> numbered(["age", "sex", "age", "age"])
+        ['age', 'sex', 'age_1', 'age_2']
+    """
+    found: dict[str, None] = {}
+    for name in names:
+        free = (f"{name}_{number}" if number else name for number in itertools.count())
+        found[next(candidate for candidate in free if candidate not in found)] = None
+    return list(found)
 
 
 def clear_names() -> None:

@@ -48,6 +48,8 @@ class Layer(WeightHolder):
     rank: ClassVar[int | None] = None
     # Whether whole numbers that come in become floats. Not so in layers of one's own: they may look things up.
     casts_integers: ClassVar[bool] = False
+    # What Keras's files note as `training` of a call that did not say it: the default of its own layer's call.
+    noted_training: ClassVar[bool | None] = None
 
     def __init__(
         self,
@@ -137,16 +139,19 @@ class Layer(WeightHolder):
         """Compute on arrays, or record a node on symbols.
 
         Args:
-            training: Whether layers such as Dropout and BatchNormalization act as in training, for this call.
+            training: Whether layers such as Dropout and BatchNormalization act as in training, for this call. A call
+                on symbols says it for whenever the network is called without `training`; `fit`, `evaluate` and
+                `predict` always say it.
         """
         if any(True for _ in symbols_in((args, kwargs))):
-            return self._record(args, kwargs)
+            return self._record(args, kwargs if training is None else {**kwargs, "training": training})
         inputs = tuple(self.cast(as_tensor(value, self.dtype)) for value in args)
+        kwargs = {name: self._cast_option(as_tensor(value, self.dtype)) for name, value in kwargs.items()}
         self.seen_shape = shape_of(inputs[0], self.where) if inputs else None
         self._prepare(self.seen_shape)
         if _takes_training(type(self).forward):
             kwargs["training"] = self.training if training is None else training
-        if training is None or training == self.training:
+        if training is None:
             return super().__call__(*inputs, **kwargs)
         with mode(self, training):
             return super().__call__(*inputs, **kwargs)
@@ -154,6 +159,10 @@ class Layer(WeightHolder):
     def cast(self, value: Any) -> Any:
         """What came in, in the dtype that the layer computes in (Keras's autocast)."""
         return in_dtype(value, getattr(torch, self.dtype), self.casts_integers)
+
+    def _cast_option(self, value: Any) -> Any:
+        """As `cast`, for keyword arguments: whole numbers stay, since masks and indices come this way."""
+        return in_dtype(value, getattr(torch, self.dtype), integers=False)
 
     def ensure_built(self, input_shape: Any) -> Any:
         """Check the input's shape, make the weights if there are none yet, and return the output's shape."""

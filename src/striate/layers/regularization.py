@@ -30,6 +30,7 @@ class Dropout(Elementwise):
     """
 
     casts_integers = True
+    noted_training = False
 
     def __init__(
         self, rate: float, noise_shape: tuple[int | None, ...] | None = None, seed: int | None = None, **options: Any

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,27 @@ import torch
 from striate.foundation.checks import UserError, is_int
 from striate.foundation.shapes import describe
 
+_mode_is_set: ContextVar[bool] = ContextVar("_mode_is_set", default=False)
+
+
+def mode_is_set() -> bool:
+    """Whether a `mode` is in force."""
+    return _mode_is_set.get()
+
 
 @contextlib.contextmanager
 def mode(module: torch.nn.Module, training: bool) -> Iterator[None]:
-    """Put a module and all inside it into training or inference mode, and back into each one's own after."""
+    """Put a module and all inside it into training or inference mode, and back into each one's own after.
+
+    Meanwhile what calls within a network have said about `training` does not count, as in Keras.
+    """
     before = [(inner, inner.training) for inner in module.modules()]
     module.train(training)
+    token = _mode_is_set.set(True)
     try:
         yield
     finally:
+        _mode_is_set.reset(token)
         for inner, was in before:
             inner.training = was
 

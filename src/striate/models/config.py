@@ -200,10 +200,8 @@ class _Calls:
 
     def _make(self, layer: Layer, call: dict[str, Any]) -> None:
         args, kwargs = (self._revive(call[part]) for part in ("args", "kwargs"))
-        # Keras notes masks that are not there, and training=False where a layer's call has it as its default.
-        kwargs = {
-            key: value for key, value in kwargs.items() if not _is_none(value) and (key, value) != ("training", False)
-        }
+        kwargs = {key: value for key, value in kwargs.items() if not _is_none(value)}  # masks that are not there
+        training = _said_training(layer, kwargs.pop("training", None))
         if not is_custom(type(layer)):
             args, kwargs = [*args, *kwargs.values()], {}
             if len(args) != 1:
@@ -212,7 +210,7 @@ class _Calls:
                 raise UnsupportedError(layer.where, f"a call with the arguments {short(call)}", needs, fix)
         if isinstance(layer, InputLayer) or not any(True for _ in symbols_in((args, kwargs))):
             raise _damaged(f"a call of {layer.where} on {short(call)}", "calls on what other layers give")
-        made = list(symbols_in(layer(*args, **kwargs)))
+        made = list(symbols_in(layer(*args, training=training, **kwargs)))
         self.outputs[layer.name].append(_in_keras_order(layer, made))
 
     def _revive(self, value: Any) -> Any:
@@ -224,6 +222,13 @@ class _Calls:
         if _is_stand_in(value):
             return self._find(_checked_history(value["config"]["keras_history"]))
         return {key: self._revive(item) for key, item in value.items()}
+
+
+def _said_training(layer: Layer, noted: Any) -> bool | None:
+    """What a call said about `training`, which Keras notes for calls that said nothing, too."""
+    if noted is not None and not isinstance(noted, bool):
+        raise UserError(layer.where, f"a call with training={short(noted)}", "true, false or null", FIX_DAMAGED)
+    return None if noted is layer.noted_training else noted
 
 
 def _is_none(value: Any) -> bool:

@@ -8,7 +8,7 @@ import torch
 from striate.foundation.checks import UserError
 from striate.foundation.shapes import Shape
 from striate.layers.layer import Layer, ShapeError, in_context, is_shape
-from striate.layers.structure import in_dtype
+from striate.layers.structure import in_dtype, mode_is_set
 from striate.layers.symbol import Node, Symbol, replace_symbols, symbols_in
 
 
@@ -95,8 +95,13 @@ class Graph:
 
     def run(self, inputs: Any) -> Any:
         """Compute the outputs for arrays in the structure of `self.inputs`."""
-        values = self._bind(inputs, _fit_array)
-        return self._follow(values, lambda node, args, kwargs: node.layer(*args, **kwargs))
+
+        def call(node: Node, args: Any, kwargs: Any) -> Any:
+            if mode_is_set():
+                kwargs.pop("training", None)
+            return node.layer(*args, **kwargs)
+
+        return self._follow(self._bind(inputs, _fit_array), call)
 
     def shapes(self, inputs: Any) -> dict[int, Shape]:
         """The shape of every symbol (by id) for input shapes in the structure of `self.inputs`.

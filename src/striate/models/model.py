@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from striate.foundation.checks import UserError, nearest
+from striate.foundation.names import numbered
 from striate.foundation.shapes import Shape
 from striate.layers.holder import named_parts
 from striate.layers.layer import Layer, registry
@@ -186,15 +187,15 @@ class Model(Trainer, Layer):
 
     @property
     def output_names(self) -> list[str]:
-        """What the outputs are called in losses, metrics and logs: keys of a dict, or the last layers' names."""
-        return self._output_names()
+        """What the outputs are called in losses, metrics and logs: keys of a dict, or the last layers' names.
 
-    def _output_names(self) -> list[str]:
+        Of several outputs of one layer the later ones are numbered, "age" and "age_1"; a subclass has no names.
+        """
         if self.graph is None:
             return []
         if isinstance(self.graph.outputs, dict):
             return list(self.graph.outputs)
-        return [symbol.name for symbol in self.graph.output_symbols]
+        return numbered(symbol.name for symbol in self.graph.output_symbols)
 
     def _need_graph(self) -> Graph:
         if self.graph is None:

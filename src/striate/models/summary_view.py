@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 # Where there is no terminal to ask: notebooks' text, files, logs.
 DEFAULT_WIDTH = 100
 
+# "&" stands for the class twice over, which outweighs what JupyterLab says of every table and list.
 STYLE = """
-.striate-summary { font: 13px/1.45 system-ui, sans-serif; display: inline-block; max-width: 100%; overflow-x: auto; }
-.striate-summary table { border-collapse: collapse; margin: 0; font: inherit; }
-.striate-summary caption { text-align: left; font-weight: 600; padding: 4px 10px; }
-.striate-summary th, .striate-summary td { text-align: left; padding: 3px 10px; white-space: nowrap; }
-.striate-summary thead th { border-bottom: 2px solid #8886; font-weight: 600; }
-.striate-summary tbody th { font-weight: 500; white-space: pre; }
-.striate-summary tbody tr { border-bottom: 1px solid #8883; }
-.striate-summary tbody tr:hover { background: #8882; }
-.striate-summary .number { text-align: right; font-variant-numeric: tabular-nums; }
-.striate-summary td { white-space: pre; }
-.striate-summary small { opacity: 0.65; font-size: inherit; }
-.striate-summary dl { display: grid; grid-template-columns: max-content max-content; gap: 1px 14px; margin: 8px 10px; }
-.striate-summary dt { opacity: 0.65; }
-.striate-summary dd { margin: 0; font-variant-numeric: tabular-nums; }
-"""
+& { font: 13px/1.45 system-ui, sans-serif; display: inline-block; max-width: 100%; overflow-x: auto; }
+& table { border-collapse: collapse; margin: 0; font: inherit; }
+& caption { text-align: left; font-weight: 600; padding: 4px 10px; }
+& th, & td { text-align: left; padding: 3px 10px; white-space: pre; }
+& thead th { border-bottom: 2px solid #8886; font-weight: 600; }
+& tbody th { font-weight: 500; }
+& tbody tr { border-bottom: 1px solid #8883; }
+& tbody tr:hover { background: #8882; }
+& .number { text-align: right; font-variant-numeric: tabular-nums; }
+& dl { display: grid; grid-template-columns: max-content max-content; gap: 1px 14px; width: auto; margin: 8px 10px; }
+& dt, & dd { width: auto; margin: 0; font-weight: 400; }
+& dt { opacity: 0.65; }
+& dd { font-variant-numeric: tabular-nums; }
+""".replace("&", ".striate-summary.striate-summary")
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,10 @@ class Page:
 
         console = Console(highlight=False)
         if console.is_jupyter:
-            from IPython.display import HTML, display  # noqa: PLC0415 - only notebooks have it
+            from IPython.display import display  # noqa: PLC0415 - only notebooks have it
 
-            display(HTML(self.html()))
+            # The text is for front ends that show no HTML: consoles, diffs of saved notebooks.
+            display({"text/html": self.html(), "text/plain": self.text(line_length or DEFAULT_WIDTH)}, raw=True)
             return
         console.width = line_length or shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns
         console.print(self._draw(console))

@@ -1,6 +1,8 @@
 """compile, fit, evaluate, predict: Keras's words for what `training` does."""
 
 import dataclasses
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,6 +21,8 @@ from striate.training.progress import ProgressBar
 
 # Keras's arguments of compile that would change nothing or are not supported, with the values that may be passed.
 COMPILE_DEFAULTS = {"steps_per_execution": 1, "auto_scale_loss": True, "jit_compile": "auto", "run_eagerly": False}
+# The same of fit, evaluate and predict, where programs for Keras 2 asked for processes that read ahead.
+FIT_DEFAULTS = {"max_queue_size": 10, "workers": 1, "use_multiprocessing": False}
 # Methods by which Keras programs change what a step is.
 OWN_STEPS = ("train_step", "test_step", "predict_step", "compute_loss")
 
@@ -61,7 +65,7 @@ class Trainer(Layer):
             if hasattr(self, method):
                 fix = f"Write a loop of your own around the model, or leave {method} out."
                 raise UnsupportedError(self.where, f"a {method} of its own", "striate's training step", fix)
-        objective = Objective(loss, metrics, loss_weights, weighted_metrics, self._output_names())
+        objective = Objective(loss, metrics, loss_weights, weighted_metrics, self.output_names)
         self.optimizer, self._objective = optimizers.get(optimizer), objective
         self.compile_config = {
             "optimizer": self.optimizer,
@@ -89,6 +93,7 @@ class Trainer(Layer):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int = 1,
+        **unknown: Any,
     ) -> History:
         """Train.
 
@@ -115,18 +120,17 @@ class Trainer(Layer):
             UserError: Data, labels or figures cannot be used. What is learnt by then is kept.
         """
         objective = self._need_compiled()
+        _refuse_unknown(self.fit, unknown)
         check_int("fit", "epochs", epochs)
         check_int("fit", "initial_epoch", initial_epoch, minimum=0)
         check_int("fit", "validation_freq", validation_freq)
-        for argument, number in {"steps_per_epoch": steps_per_epoch, "validation_steps": validation_steps}.items():
-            if number is not None:
-                check_int("fit", argument, number)
+        _check_steps("fit", steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
         if validation_split:
             if validation_data is not None:
                 fix = "Pass one of them."
                 raise UserError("fit", "validation_split and validation_data", "one of them", fix)
             (x, y, sample_weight), validation_data = train_validation_split(x, y, sample_weight, validation_split)
-        callback_list, backup = _order_callbacks(callbacks, verbose)
+        listed, backup = _order_callbacks(callbacks, verbose)
         saved = backup.read() if backup else None
         progress = Progress(initial_epoch, 0, int(torch.randint(2**62, ())))
         if saved:
@@ -146,14 +150,10 @@ class Trainer(Layer):
             begun = BegunFeed(feed, progress.epoch, progress.step)
             self._build_from(begun.first)
             feed = feed if saved else begun  # a resumed epoch is drawn again once the generators stand where they did
-        if not any(weight.requires_grad for weight in self.parameters()):
-            needs = "at least one that training may change"
-            raise UserError(f"{self.where}.fit", "no trainable weights", needs, "Set trainable = True on a layer.")
+        self._make_ready(objective)
         progress.batches = steps = steps_per_epoch or feed.steps
         params = {"epochs": epochs, "steps": steps, "verbose": verbose, "validation_freq": validation_freq}
-        run = CallbackList(callback_list, model=self, **params)
-        self.optimizer.build(self._named_weights())
-        objective.unbind()
+        run = CallbackList(listed, add_history=True, model=self, **params)
         self.stop_training = progress.stopped
         try:
             with run:
@@ -162,7 +162,8 @@ class Trainer(Layer):
                 while progress.epoch < epochs and not self.stop_training:
                     logs = self._fit_epoch(feed, objective, run, progress, steps_per_epoch)
                     if validation is not None and (progress.epoch + 1) % validation_freq == 0:
-                        logs |= self._validate(validation, run, validation_steps)
+                        figures = self._test(validation, run, validation_steps)
+                        logs |= {f"val_{name}": value for name, value in figures.items()}
                     progress.epoch, progress.step = progress.epoch + 1, 0
                     run.on_epoch_end(progress.epoch - 1, logs)
                 run.on_train_end()
@@ -181,6 +182,7 @@ class Trainer(Layer):
         steps: int | None = None,
         callbacks: Any = None,
         return_dict: bool = False,
+        **unknown: Any,
     ) -> Any:
         """The loss and metrics on data.
 
@@ -191,9 +193,10 @@ class Trainer(Layer):
             UserError: Data or labels cannot be used.
         """
         self._need_compiled()
+        _refuse_unknown(self.evaluate, unknown)
+        _check_steps("evaluate", steps=steps)
         feed = make_feed(x, y, sample_weight, batch_size=batch_size, steps=steps, where="evaluate")
-        bar = [ProgressBar(verbose)]
-        with CallbackList([*bar, *_listed(callbacks)], model=self, steps=steps or feed.steps, verbose=verbose) as run:
+        with self._one_pass(feed, callbacks, verbose, steps) as run:
             logs = self._test(feed, run, steps)
         if return_dict:
             return logs
@@ -207,15 +210,17 @@ class Trainer(Layer):
         verbose: Any = "auto",
         steps: int | None = None,
         callbacks: Any = None,
+        **unknown: Any,
     ) -> Any:
         """The outputs for x, as NumPy arrays (N, ...).
 
         Raises:
             UserError: The data cannot be used.
         """
+        _refuse_unknown(self.predict, unknown)
+        _check_steps("predict", steps=steps)
         feed = make_feed(x, batch_size=batch_size, steps=steps, where="predict")
-        bar = [ProgressBar(verbose)]
-        with CallbackList([*bar, *_listed(callbacks)], model=self, steps=steps or feed.steps, verbose=verbose) as run:
+        with self._one_pass(feed, callbacks, verbose, steps) as run:
             run.on_predict_begin()
             outputs = loop.predict(self, feed, callbacks=run, steps=steps)
             run.on_predict_end()
@@ -232,7 +237,8 @@ class Trainer(Layer):
         """The names of what `evaluate` returns."""
         return list(self._need_compiled().results())
 
-    def _output_names(self) -> list[str]:
+    @property
+    def output_names(self) -> list[str]:
         """What the outputs are called in losses, metrics and logs; none while that is not known."""
         return []
 
@@ -241,6 +247,19 @@ class Trainer(Layer):
             fix = "Call compile(optimizer='adam', loss=...) first."
             raise UserError(self.where, "a call that needs a loss", "to be compiled", fix)
         return self._objective
+
+    def _make_ready(self, objective: Objective) -> None:
+        """Give the optimizer its weights, and let the objective bind to what comes now."""
+        if not any(weight.requires_grad for weight in self.parameters()):
+            needs = "at least one that training may change"
+            raise UserError(f"{self.where}.fit", "no trainable weights", needs, "Set trainable = True on a layer.")
+        self.optimizer.build(self._named_weights())
+        objective.unbind()
+
+    def _one_pass(self, feed: Feed, callbacks: Any, verbose: Any, steps: int | None) -> CallbackList:
+        """The callbacks of an `evaluate` or a `predict`."""
+        steps = steps or feed.steps
+        return CallbackList([ProgressBar(verbose), callbacks], model=self, steps=steps, verbose=verbose)
 
     def _fit_epoch(
         self, feed: Feed, objective: Objective, run: CallbackList, progress: Progress, steps: int | None
@@ -266,9 +285,6 @@ class Trainer(Layer):
             stop=lambda: self.stop_training,
         )
         return to_floats(objective.results())
-
-    def _validate(self, feed: Feed, run: CallbackList, steps: int | None) -> dict[str, float]:
-        return {f"val_{name}": value for name, value in self._test(feed, run, steps).items()}
 
     def _test(self, feed: Feed, run: CallbackList, steps: int | None) -> dict[str, float]:
         run.on_test_begin()
@@ -305,23 +321,24 @@ class Trainer(Layer):
 
 def _order_callbacks(callbacks: Any, verbose: Any) -> tuple[list[Callback], BackupAndRestore | None]:
     """The callbacks with a progress bar; a backup comes last, when the others have made up their minds."""
-    given = _listed(callbacks)
+    given = CallbackList(callbacks).callbacks
     backups = [callback for callback in given if isinstance(callback, BackupAndRestore)]
     others = [callback for callback in given if not isinstance(callback, BackupAndRestore)]
     if len(backups) > 1:
         raise UserError("fit", f"{len(backups)} BackupAndRestore callbacks", "at most one", "Keep one of them.")
     bar = [] if any(isinstance(callback, ProgressBar) for callback in others) else [ProgressBar(verbose)]
-    if not any(isinstance(callback, History) for callback in others):
-        others = [History(), *others]
     return [*others, *bar, *backups], backups[0] if backups else None
 
 
-def _listed(callbacks: Any) -> list[Any]:
-    if callbacks is None:
-        return []
-    if isinstance(callbacks, CallbackList):
-        return list(callbacks.callbacks)
-    return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+def _refuse_unknown(method: Callable[..., Any], unknown: dict[str, Any]) -> None:
+    known = [name for name in inspect.signature(method).parameters if name != "unknown"] if unknown else []
+    refuse_unknown(method.__name__, unknown, known, FIT_DEFAULTS)
+
+
+def _check_steps(where: str, **steps: int | None) -> None:
+    for argument, number in steps.items():
+        if number is not None:
+            check_int(where, argument, number)
 
 
 def _validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Feed | None:

@@ -143,12 +143,13 @@ class WeightsFile:
 
     def _check_extra(self, expected: set[str]) -> None:
         """Refuse weights that the model has no place for."""
+        deepest = max(MAX_DEPTH, *(path.count("/") for path in expected), 0)
         waiting, seen = [(self._file["/"], "", 0)], 0
         while waiting:
             group, path, depth = waiting.pop()
             names = self._names(group)
             seen += len(names)
-            if depth > MAX_DEPTH or seen > MAX_OBJECTS:
+            if depth > deepest or seen > MAX_OBJECTS:
                 raise self._refuse(f"groups nested {depth} deep with {seen:,} objects", "a file as Keras writes it")
             for name in names:
                 inner = f"{path}/{name}" if path else name

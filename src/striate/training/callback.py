@@ -187,7 +187,7 @@ class CallbackList:
         self.history = next((c for c in self.callbacks if isinstance(c, History)), None)
         if add_history and self.history is None:
             self.history = History()
-            self.callbacks.append(self.history)
+            self.callbacks.insert(0, self.history)  # so that the others find the epoch's figures in it
         names = [name for name in vars(Callback) if name.startswith("on_")]
         self._methods = {name: [getattr(c, name) for c in self.callbacks if _wrote(c, name)] for name in names}
         self.set_params(params)
@@ -224,7 +224,9 @@ class CallbackList:
 
 
 def _flat(callbacks: Any) -> Iterable[Callback]:
-    if isinstance(callbacks, list | tuple):
+    if isinstance(callbacks, CallbackList):
+        yield from callbacks.callbacks
+    elif isinstance(callbacks, list | tuple):
         for callback in callbacks:
             yield from _flat(callback)
     elif isinstance(callbacks, Callback):

@@ -198,8 +198,10 @@ def _move(value: Any, device: torch.device) -> Any:
 
 
 def _joined(parts: list[Any]) -> Any:
-    """Batches of outputs as one array, or as the same structure of arrays."""
+    """Batches of outputs as one array, or as the same structure of arrays; where there is None, None."""
     first = parts[0]
+    if first is None:
+        return None
     if isinstance(first, dict):
         return {key: _joined([part[key] for part in parts]) for key in first}
     if isinstance(first, list | tuple):

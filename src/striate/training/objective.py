@@ -1,6 +1,6 @@
 """What training minimises and reports: losses and metrics, each paired with an output of the network."""
 
-from collections.abc import Callable, ItemsView, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,8 @@ class Objective:
         _check_names(losses.get, loss)
         for given in (metrics, weighted_metrics):
             _check_names(metric_kinds.get, given)
+        if self.names:
+            self._spread_out(len(self.names))
 
     def bind(self, y: Any, prediction: Any) -> None:
         """Resolve names by the labels and predictions of a first batch; refuse labels that do not fit.
@@ -79,6 +81,10 @@ class Objective:
             UserError: Labels are missing, or do not fit a loss or metric; nothing is bound then.
         """
         outputs = _outputs(prediction)
+        for output in outputs:
+            if not isinstance(output, torch.Tensor):
+                fix = "Leave it out of what the model returns."
+                raise UserError("fit", f"a {type(output).__name__} among the model's outputs", "tensors", fix)
         if not self.heads:
             names = self.names if len(self.names) == len(outputs) else _names(prediction, len(outputs))
             self.names = names
@@ -163,18 +169,10 @@ class Objective:
 
     def _resolve(self, names: list[str], outputs: list[torch.Tensor], labels: list[Any]) -> list[Head]:
         """Losses and metrics for outputs and labels of these shapes."""
-        loss, plain, factors, weighted = self.given
         count = len(outputs)
         found = []
-        for name, output, label, wanted, factor, plainly, with_weight in zip(
-            names,
-            outputs,
-            labels,
-            self._per_output("loss", loss, count),
-            self._per_output("loss_weights", factors, count),
-            self._per_output("metrics", plain, count, lists=True),
-            self._per_output("weighted_metrics", weighted, count, lists=True),
-            strict=True,
+        for name, output, label, (wanted, factor, plainly, with_weight) in zip(
+            names, outputs, labels, self._spread_out(count), strict=True
         ):
             shapes = (None if label is None else tuple(label.shape), tuple(output.shape))
             chosen = None if wanted is None else losses.get(wanted, *shapes)
@@ -200,6 +198,21 @@ class Objective:
         outputs = _outputs(prediction)
         labels, weights = self._spread("y", y, len(outputs)), self._weights(sample_weight, len(outputs))
         return zip(self.heads, labels, outputs, weights, strict=True)
+
+    def _spread_out(self, count: int) -> Iterable[tuple[Any, Any, Any, Any]]:
+        """For every output its loss, loss weight, metrics and weighted metrics, of what was given.
+
+        Raises:
+            UserError: There are entries for another number of outputs, or for one of another name.
+        """
+        loss, plain, factors, weighted = self.given
+        return zip(
+            self._per_output("loss", loss, count),
+            self._per_output("loss_weights", factors, count),
+            self._per_output("metrics", plain, count, lists=True),
+            self._per_output("weighted_metrics", weighted, count, lists=True),
+            strict=True,
+        )
 
     def _per_output(self, argument: str, given: Any, count: int, lists: bool = False) -> list[Any]:
         """One entry for every output."""

@@ -222,11 +222,16 @@ class _Notebook(_Painter):
     def finish(self, line: str) -> None:
         self.handle.update(_html(html.escape(line), line), raw=True)
 
+    def stop(self) -> None:
+        # A bar without steps would sway for ever, and one with steps seem to go on in a saved notebook.
+        self.finish(f"{self.shown} - stopped")
+
     def _bar(self, done: int, text: str) -> dict[str, str]:
         share = f' value="{done}" max="{self.steps}"' if self.steps else ""  # without them, the bar sways
-        count = f"{done}/{self.steps or '?'} {text}"
+        count = f"{done}/{self.steps or '?'} {text}".rstrip()
+        self.shown = f"{self.title} {count}"
         bar = f'<progress aria-label="{html.escape(self.title)}"{share}></progress>'
-        return _html(f"{html.escape(self.title)} {bar} {html.escape(count)}", f"{self.title} {count}")
+        return _html(f"{html.escape(self.title)} {bar} {html.escape(count)}", self.shown)
 
 
 def _html(markup: str, plain: str) -> dict[str, str]:

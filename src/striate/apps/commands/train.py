@@ -49,13 +49,19 @@ def train(request: Request, output: Output) -> None:
         UserError: The data, an option or the folder cannot be used.
         Interrupted: Ctrl-C or SIGTERM came; the state is kept.
     """
-    begun = time.perf_counter()
     out = request.out or default_folder(request.name, request.resume)
     run = RunFolder.open(out) if request.resume else RunFolder.create(out)
+    with run.alone():
+        go_on(run, request, output)
+
+
+def go_on(run: RunFolder, request: Request, output: Output) -> None:
+    """Do what the run still lacks."""
+    begun = time.perf_counter()
     if run.about:
         check_same(request, run)
         if run.state == "finished":
-            output.say(f"The run in {out} is finished; nothing is left to do.")
+            output.say(f"The run in {run.path} is finished; nothing is left to do.")
             if not (run.path / "report.html").exists():
                 write_report(run.path)
             return finish(run, output)
