@@ -109,9 +109,9 @@ def test_one_process_at_a_time(run):
     command = [sys.executable, "-c", code, run.path]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"mine\n"
-        with pytest.raises(UserError, match="got another process at work; it needs it alone. Wait until it has ended"):
-            with run.alone():
-                pytest.fail("two at once")
+        text = r"got another process at work; it needs it alone\. Wait until it has ended"
+        with pytest.raises(UserError, match=text), run.alone():
+            pytest.fail("two at once")
         other.kill()
     with run.alone():  # a killed process holds nothing
         pass

@@ -89,7 +89,7 @@ def test_random_graphs_are_those_of_keras(plan: tuple[int, list[Step], list[int]
     outputs = outputs if isinstance(outputs, list) else [outputs]
     for got, wanted, symbol in zip(outputs, expected, ours.outputs, strict=True):
         assert tuple(symbol.shape) == (None, *got.shape[1:])
-        np.testing.assert_allclose(got.detach().numpy(), wanted.detach().numpy(), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(got.detach().numpy(), wanted.detach().numpy(), rtol=1e-5, atol=1e-6)
 
 
 # Running ------------------------------------------------------------------------------------------

@@ -415,14 +415,19 @@ def test_show_prints_and_print_fn_takes(capsys: pytest.CaptureFixture[str]):
     assert capsys.readouterr().out == ""
 
 
-def test_a_notebook_gets_html(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize("length", [None, 60])
+def test_a_notebook_gets_html_and_text(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], length: int | None
+):
     shown: list[Any] = []
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
-    monkeypatch.setattr("IPython.display.display", shown.append)
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: shown.append((bundle, raw)))
+    monkeypatch.setenv("COLUMNS", "70")  # of the terminal that the kernel was started in
     model = tutorial(striate)
-    model.summary()
-    assert [one.data for one in shown] == [Summary(model).html()]
-    assert Summary(model).text(100).startswith('Model: "sequential"')
+    model.summary(line_length=length)
+    text = Summary(model).text(length or 100)
+    assert shown == [({"text/html": Summary(model).html(), "text/plain": text}, True)]
+    assert text.startswith('Model: "sequential"')
     assert capsys.readouterr().out == ""
 
 
@@ -436,6 +441,15 @@ def test_html_holds_every_cell_and_escapes():
     assert page.count("<tr>") == 2
     assert "http" not in page
     assert Summary(model).html() == model._repr_html_()
+
+
+def test_every_rule_outweighs_those_of_jupyterlab():
+    """`:not(.x).jp-RenderedHTMLCommon td` sets all cells flush right, `.jp-OutputArea-output dt` narrows the footer."""
+    page = Summary(tutorial(striate)).html()
+    style = page[page.index("<style>") + len("<style>") : page.index("</style>")]
+    selectors = [one.strip() for rule in re.findall(r"([^{}]+)\{", style) for one in rule.split(",")]
+    assert len(selectors) > 10
+    assert [selector for selector in selectors if not selector.startswith(".striate-summary.striate-summary")] == []
 
 
 def test_html_is_well_formed():

@@ -79,13 +79,17 @@ class Pair:
 
 @contextlib.contextmanager
 def double_precision() -> Iterator[None]:
-    """Let Keras compute in float64 when asked to: but for TensorFlow its backends quietly take float32, as JAX does."""
-    table = dtypes.BIT64_TO_BIT32_DTYPE
+    """Let Keras compute in float64: but for TensorFlow its backends quietly take float32, as JAX does."""
+    table, floatx, policy = dtypes.BIT64_TO_BIT32_DTYPE, keras.config.floatx(), keras.config.dtype_policy()
     before, table["float64"] = table["float64"], "float64"
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     try:
         yield
     finally:
         table["float64"] = before
+        keras.config.set_floatx(floatx)
+        keras.config.set_dtype_policy(policy)
 
 
 def weights_of(layer: Any) -> list[np.ndarray]:

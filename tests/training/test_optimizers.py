@@ -109,7 +109,7 @@ def test_trajectory_and_variables_equal_keras(cls, options, skip):
     for (_, tensor), variable in zip(ours, theirs, strict=True):
         assert tuple(tensor.shape) == tuple(variable.shape)
         assert str(tensor.dtype) == f"torch.{variable.dtype}"
-        np.testing.assert_allclose(tensor, variable.numpy(), rtol=2e-5, atol=1e-7)
+        np.testing.assert_allclose(tensor, variable.numpy(), rtol=1e-5)
 
 
 @each_case
