@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -15,8 +17,10 @@ from striate.foundation.checks import UserError
         (torch.zeros(3), {"a": torch.ones(3, dtype=torch.int64)}),
     ],
 )
-def test_finite_batches_pass(x):
+def test_finite_batches_pass_unchanged(x):
+    before = copy.deepcopy(x)
     check_finite(Batch(x), 0)
+    torch.testing.assert_close(x, before, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(

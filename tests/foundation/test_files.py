@@ -1,9 +1,11 @@
 """Files are whole or as they were."""
 
+import contextlib
 import errno
 import json
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +65,33 @@ def test_a_target_that_is_a_folder_is_refused(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to any folder")
-def test_a_read_only_folder_is_refused(tmp_path: Path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(UserError, match=r"got Permission denied"):
-        write_text(tmp_path / "note.txt", "new")
+@contextlib.contextmanager
+def no_root() -> Iterator[None]:
+    """Root may write to any folder: for a while it is nobody."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+def test_a_read_only_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)  # nobody may write here, but not come here through root's folders
+    tmp_path.chmod(0o777)
+    with no_root():
+        write_text("note.txt", "old")
+    tmp_path.chmod(0o555)
+    with (
+        no_root(),
+        pytest.raises(UserError, match=r"^Writing 'note.txt' got Permission denied; it needs a folder it m"),
+    ):
+        write_text("note.txt", "new")
     tmp_path.chmod(0o700)
+    assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]
+    assert Path("note.txt").read_text() == "old"
 
 
 def test_readers_see_the_old_file_until_the_end(tmp_path: Path):

@@ -255,7 +255,9 @@ def test_bfloat16_as_keras_stores_it():
 def test_what_training_and_chance_leave_is_no_weight():
     """Older versions of Keras keep metrics and the state of Dropout's generator beside the weights."""
     extra = ["optimizer/vars/0", "metrics/mean/vars/0", "_loss_tracker/vars/0", "layers/dropout/seed_generator/vars/0"]
-    check(changed(lambda file: [file.create_dataset(path, data=[1.0]) for path in extra]))
+    found = check(changed(lambda file: [file.create_dataset(path, data=[1.0]) for path in extra]))
+    expected = [weight for group in groups() for weight in group.weights.values()]
+    assert all(torch.equal(values, weight) for (_, values), weight in zip(found, expected, strict=True))
 
 
 @pytest.mark.parametrize("data", [b"", b"x" * 100, b"\x89HDF\r\n\x1a\n" + b"\0" * 100, b"\x89HDF\r\n\x1a\n\xff\xff"])

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -109,16 +111,23 @@ BAD = {
 
 @pytest.mark.parametrize(("loss", "y_true", "shape"), GOOD.values(), ids=GOOD)
 def test_labels_that_fit(loss, y_true, shape):
-    losses.get(loss).check(y_true, torch.zeros(shape))
+    loss, y_pred = losses.get(loss), torch.full(shape, 0.5)
+    loss.check(y_true, y_pred)
+    assert torch.isfinite(loss(y_true, y_pred))
 
 
 @pytest.mark.parametrize("y_true", [torch.tensor([0, 255]), torch.tensor([255, 255], dtype=torch.uint8)])
 def test_ignored_labels_fit(y_true):
-    IGNORING.check(y_true, torch.zeros(2, 3))
+    y_pred = torch.full((2, 3), 1 / 3)
+    IGNORING.check(y_true, y_pred)
+    kept = (y_true != 255).sum()
+    assert float(IGNORING(y_true, y_pred)) == pytest.approx(math.log(3) if kept else 0, rel=1e-6)
 
 
 def test_axis_1_fits():
-    AXIS_1.check(torch.full((2, 4), 2), torch.zeros(2, 3, 4))
+    y_true, y_pred = torch.full((2, 4), 2), torch.full((2, 3, 4), 1 / 3)
+    AXIS_1.check(y_true, y_pred)
+    assert float(AXIS_1(y_true, y_pred)) == pytest.approx(math.log(3), rel=1e-6)
 
 
 @pytest.mark.parametrize(("loss", "y_true", "shape", "text"), BAD.values(), ids=BAD)

@@ -1,3 +1,4 @@
+import html
 import io
 import re
 import sys
@@ -157,9 +158,11 @@ def test_what_others_print_goes_above_the_bar_unless_it_goes_to_a_file(clock, mo
     assert ("a figure" in stream.getvalue()) != is_terminal
 
 
-def test_no_standard_output_at_all(clock, monkeypatch):
+def test_no_standard_output_at_all(clock, monkeypatch, capfd):
+    """As in a program without a console; whatever else there is to write to stays empty as well."""
     monkeypatch.setattr(sys, "stdout", None)
     run(ProgressBar(), clock)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_an_interrupt_gives_the_terminal_back_and_keeps_the_last_state(clock):
@@ -170,13 +173,14 @@ def test_an_interrupt_gives_the_terminal_back_and_keeps_the_last_state(clock):
     for batch in range(10):
         clock.now += 0.06
         callbacks.on_train_batch_end(batch, {"loss": 0.5})
+    callbacks.on_train_batch_end(10, {"loss": 0.25})  # too quick to be painted: counted only
     assert "\x1b[?25h" not in console.file.getvalue()
     with pytest.raises(KeyboardInterrupt), callbacks:
         raise KeyboardInterrupt
     text = console.file.getvalue()
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1  # the cursor is back
     assert sys.stdout is stdout
-    assert re.fullmatch(r"Epoch 1/2 .*10/30 0:00:0\d 60ms/step - loss: 0.5000", shown(text)[0])
+    assert re.fullmatch(r"Epoch 1/2 .*11/30 0:00:0\d 60ms/step - loss: 0.5000", shown(text)[0])
     callbacks.close()
     assert console.file.getvalue() == text
 
@@ -270,12 +274,27 @@ def test_a_notebook_shows_one_bar_an_epoch_and_updates_it_in_place(clock, notebo
     assert LINES[0] in first[-1]["text/html"]
 
 
-def test_an_interrupted_notebook_keeps_the_last_bar(clock, notebook):
-    with CallbackList(ProgressBar(), steps=3) as callbacks:
+@pytest.mark.parametrize(
+    ("batches", "line"),
+    [
+        (0, "Epoch 1 - 0/{steps} - stopped"),
+        (1, "Epoch 1 - 1/{steps} - 1.0s/step - <b>: 0.5000 - stopped"),
+        (3, "Epoch 1 - 3/{steps} - 1.0s/step - <b>: 0.5000 - stopped"),  # the last two were too quick to be painted
+    ],
+)
+@pytest.mark.parametrize("steps", [5, None])
+def test_a_notebook_says_where_it_was_stopped_and_keeps_no_bar_that_sways(clock, notebook, batches, line, steps):
+    with CallbackList(ProgressBar(), steps=steps) as callbacks:
         callbacks.on_epoch_begin(0)
         clock.now += 1
-        callbacks.on_train_batch_end(0, {"loss": 0.5})
-    assert notebook[-1][2]["text/plain"] == "Epoch 1 1/3 1.0s/step - loss: 0.5000"
+        for batch in range(batches):
+            callbacks.on_train_batch_end(batch, {"<b>": 0.5})
+    assert len({number for _, number, _ in notebook}) == 1
+    bundle = notebook[-1][2]
+    assert bundle["text/plain"] == line.format(steps=steps or "?")
+    assert html.escape(bundle["text/plain"]) in bundle["text/html"]
+    assert "<progress" in notebook[0][2]["text/html"]
+    assert "<progress" not in bundle["text/html"]
 
 
 def test_ipython_in_a_terminal_is_no_notebook(clock, notebook, monkeypatch, capsys):
@@ -288,7 +307,6 @@ def test_ipython_in_a_terminal_is_no_notebook(clock, notebook, monkeypatch, caps
 
 
 def test_real_ipython_takes_what_is_displayed(clock, monkeypatch):
-    pytest.importorskip("IPython")
     from IPython.core.displaypub import CapturingDisplayPublisher
     from IPython.core.interactiveshell import InteractiveShell
 

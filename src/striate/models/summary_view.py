@@ -20,7 +20,7 @@ STYLE = """
 & table { border-collapse: collapse; margin: 0; font: inherit; }
 & caption { text-align: left; font-weight: 600; padding: 4px 10px; }
 & th, & td { text-align: left; padding: 3px 10px; white-space: pre; }
-& thead th { border-bottom: 2px solid #8886; font-weight: 600; }
+& thead th { border-bottom: 2px solid #8886; font-weight: 600; white-space: nowrap; }
 & tbody th { font-weight: 500; }
 & tbody tr { border-bottom: 1px solid #8883; }
 & tbody tr:hover { background: #8882; }

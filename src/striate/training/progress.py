@@ -99,14 +99,14 @@ class ProgressBar(Callback):
     def close(self) -> None:
         """Give the terminal back, also in the middle of an epoch; what was shown last stays."""
         if self._running:
-            self._painter.stop()
+            self._painter.stop(self._done)
         self._fitting = self._running = False
 
     # Inside ---------------------------------------------------------------------------------------
 
     def _begin(self, title: str) -> None:
         if self._running:
-            self._painter.stop()
+            self._painter.stop(self._done)
         self._painter = _choose(self.verbose, self.console)
         self._title, self._done, self._timed, self._running = title, 0, 0, True
         self._begun = self._latest = time.perf_counter()
@@ -144,8 +144,8 @@ class _Painter:
     def finish(self, line: str) -> None:
         """Replace what was shown by the line that stays."""
 
-    def stop(self) -> None:
-        """Stop short; what was shown stays."""
+    def stop(self, done: int) -> None:
+        """Stop short, so far; the figures that were shown last stay."""
 
 
 class _Lines(_Painter):
@@ -199,7 +199,8 @@ class _Terminal(_Painter):
         self.progress.stop()
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    def stop(self) -> None:
+    def stop(self, done: int) -> None:
+        self.progress.update(self.task, completed=done)
         self.progress.live.transient = False
         self.progress.stop()
 
@@ -213,25 +214,28 @@ class _Notebook(_Painter):
         # A module of the kernel that runs us, imported long ago.
         from IPython.display import display  # noqa: PLC0415
 
-        self.title, self.steps = title, steps
-        self.handle: Any = display(self._bar(0, ""), raw=True, display_id=True)
+        self.title, self.steps, self.text = title, steps, ""
+        self.handle: Any = display(self._bar(0), raw=True, display_id=True)
 
     def paint(self, done: int, text: str) -> None:
-        self.handle.update(self._bar(done, text), raw=True)
+        self.text = text
+        self.handle.update(self._bar(done), raw=True)
 
     def finish(self, line: str) -> None:
         self.handle.update(_html(html.escape(line), line), raw=True)
 
-    def stop(self) -> None:
+    def stop(self, done: int) -> None:
         # A bar without steps would sway for ever, and one with steps seem to go on in a saved notebook.
-        self.finish(f"{self.shown} - stopped")
+        self.finish(" - ".join(part for part in (self.title, self._count(done), self.text, "stopped") if part))
 
-    def _bar(self, done: int, text: str) -> dict[str, str]:
+    def _bar(self, done: int) -> dict[str, str]:
         share = f' value="{done}" max="{self.steps}"' if self.steps else ""  # without them, the bar sways
-        count = f"{done}/{self.steps or '?'} {text}".rstrip()
-        self.shown = f"{self.title} {count}"
+        figures = f"{self._count(done)} {self.text}".rstrip()
         bar = f'<progress aria-label="{html.escape(self.title)}"{share}></progress>'
-        return _html(f"{html.escape(self.title)} {bar} {html.escape(count)}", self.shown)
+        return _html(f"{html.escape(self.title)} {bar} {html.escape(figures)}", f"{self.title} {figures}")
+
+    def _count(self, done: int) -> str:
+        return f"{done}/{self.steps or '?'}"
 
 
 def _html(markup: str, plain: str) -> dict[str, str]:

@@ -205,11 +205,14 @@ def test_axis(axis, from_logits):
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_gradients_by_finite_differences(name):
     row = next(row for row in TABLE if row.name == name)
+    batches = [batch for batch in row.batches().values() if batch[1].numel() < 40]
+    if row.batches is not numbers:  # where clipping has no kink
+        batches = [batch for batch in batches if batch[1].min() > 0.001 and batch[1].max() < 0.999]
+    assert len(batches) >= 3
     for options in row.options:
-        for y_true, y_pred in row.batches().values():
-            if y_pred.min() > 0.001 and y_pred.max() < 0.999 and y_pred.numel() < 40:  # where clipping has no kink
-                given = y_pred.double().requires_grad_()
-                assert torch.autograd.gradcheck(getattr(losses, name)(**options), (y_true, given))
+        for y_true, y_pred in batches:
+            given = y_pred.double().requires_grad_()
+            assert torch.autograd.gradcheck(getattr(losses, name)(**options), (y_true, given))
 
 
 @pytest.mark.parametrize(("name", "options"), [(row.name, options) for row in TABLE for options in row.options])

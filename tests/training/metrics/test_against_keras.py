@@ -12,6 +12,7 @@ import torch
 os.environ.setdefault("KERAS_BACKEND", "torch")
 import keras
 
+from striate.foundation.checks import UserError
 from striate.training import metrics
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -114,22 +115,46 @@ def agree(ours: torch.Tensor, theirs: torch.Tensor) -> None:
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("order", ["plain", "weighted", "mixed"])
+def has_one_value(name: str, options: dict[str, Any], y_true: torch.Tensor, y_pred: torch.Tensor) -> bool:
+    """Whether the last axis, over which these take the mean, is the only one."""
+    return name in ("BinaryCrossentropy", "MeanSquaredError") and y_true.ndim == y_pred.ndim == 1
+
+
+WEIGHED = [case for case in CASES if not has_one_value(*case.values)]
+ONE_VALUE = [case for case in CASES if has_one_value(*case.values)]
+
+
 @pytest.mark.parametrize(("name", "options", "y_true", "y_pred"), CASES)
-def test_results(name, options, y_true, y_pred, order):
+def test_results(name, options, y_true, y_pred):
+    check_results(name, options, y_true, y_pred, weighted=())
+
+
+@pytest.mark.parametrize("weighted", [(0, 1, 2), (1,)], ids=["all", "some"])
+@pytest.mark.parametrize(("name", "options", "y_true", "y_pred"), WEIGHED)
+def test_weighted_results(name, options, y_true, y_pred, weighted):
+    check_results(name, options, y_true, y_pred, weighted)
+
+
+@pytest.mark.parametrize(("name", "options", "y_true", "y_pred"), ONE_VALUE)
+def test_one_value_for_the_whole_batch_takes_no_weights(name, options, y_true, y_pred):
+    with pytest.raises(RuntimeError):
+        getattr(keras.metrics, name)(**options).update_state(y_true, y_pred, scores((6,)))
+    text = r"got sample_weight of shape \(6,\) for values of shape \(\); .* Give predictions a last axis, \(N, 1\)"
+    with pytest.raises(UserError, match=text):
+        getattr(metrics, name)(**options).update_state(y_true, y_pred, scores((6,)))
+
+
+def check_results(name, options, y_true, y_pred, weighted):
+    """Over three batches, whose weights are given where `weighted` has their index."""
     ours, theirs = getattr(metrics, name)(**options), getattr(keras.metrics, name)(**options)
-    one_value = y_pred.ndim == 1 and name in ("BinaryCrossentropy", "MeanSquaredError")
-    if order != "plain" and one_value:
-        pytest.skip("one value for the whole batch: weights have no meaning")
-    if order != "plain" and options.get("ignore_class") and y_true.ndim > 2:
-        pytest.skip("Keras stumbles over a mask (N, H, W) with weights (N,)")
     before = y_true.clone(), y_pred.clone()
     for index, size in enumerate((len(y_true), len(y_true) // 2, 1)):
-        weight = None
-        if order == "weighted" or (order == "mixed" and index == 1):
-            weight = scores((size,))
-        for metric in (ours, theirs):
-            metric.update_state(y_true[:size], y_pred[:size], weight)
+        weight = keras_weight = scores((size,)) if index in weighted else None
+        if weight is not None and "ignore_class" in options and y_true.ndim > 2:
+            # Keras needs the weights of a masked map pixel by pixel, and writes into them.
+            keras_weight = weight[:, None, None].repeat(1, *y_true.shape[1:])
+        ours.update_state(y_true[:size], y_pred[:size], weight)
+        theirs.update_state(y_true[:size], y_pred[:size], keras_weight)
         agree(ours.result(), theirs.result())
     for metric in (ours, theirs):
         metric.reset_state()
