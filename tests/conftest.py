@@ -11,3 +11,16 @@ sys.path.insert(0, str(Path(__file__).parent))
 def pytest_make_parametrize_id(val, argname):
     """Names without addresses or bytes (gzip writes the time), which would differ between parallel processes."""
     return type(val).__name__ if isinstance(val, bytes) or " at 0x" in repr(val) else None
+
+
+def pytest_terminal_summary(terminalreporter):
+    """How many rows of the tables that compare with Keras were run, and how many agree."""
+    counts = [
+        sum(
+            "oracles/" in report.nodeid or "against_keras" in report.nodeid
+            for report in terminalreporter.stats.get(kind, ())
+        )
+        for kind in ("passed", "failed")
+    ]
+    if any(counts):
+        terminalreporter.write_line("Compared with Keras: {} cases agree, {} differ.".format(*counts))

@@ -15,21 +15,9 @@ OURS = {
     "models": set(),
     "optimizers": set(),
 }
-MODULES = [
-    "activations",
-    "callbacks",
-    "initializers",
-    "layers",
-    "losses",
-    "metrics",
-    "models",
-    "optimizers",
-    "regularizers",
-    "utils",
-]
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", striate.MODULES)
 def test_public_names_are_those_of_keras(name):
     ours, theirs = importlib.import_module(f"striate.{name}"), getattr(keras, name)
     assert ours is getattr(striate, name)
@@ -60,7 +48,7 @@ def test_importing_striate_imports_nothing_else():
 def test_importing_layers_and_models_leaves_heavy_packages_for_later():
     heavy = ("h5py", "rich", "PIL", "matplotlib", "IPython", "cyclopts")
     program = (
-        f"import sys, {', '.join(f'striate.{name}' for name in MODULES)}\n"
+        f"import sys, {', '.join(f'striate.{name}' for name in striate.MODULES)}\n"
         f"sys.exit(', '.join(name for name in {heavy} if name in sys.modules) or 0)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

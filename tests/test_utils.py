@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from striate import utils
-from striate.foundation.checks import UserError
+from striate.foundation.checks import UnsupportedError, UserError
 from striate.layers import Dense
 
 
@@ -59,3 +59,21 @@ def test_clear_session_counts_names_anew():
     assert [Dense(1).name, Dense(1).name] == ["dense", "dense_1"]
     utils.clear_session()
     assert Dense(1).name == "dense"
+
+
+@pytest.mark.parametrize("axis", [-1, -2])
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("x", [[[3.0, 4.0], [0.0, 0.0]], [[1.0, 2.0]], [[[1, 2], [3, 4]]]], ids=str)
+def test_normalize_agrees_with_keras(x, order, axis):
+    ours, theirs = (module.normalize(np.array(x), axis, order) for module in (utils, keras.utils))
+    np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-6)
+
+
+def test_normalize_along_the_first_axis():  # where Keras divides along the last one
+    rows = np.random.default_rng(0).normal(size=(3, 4))
+    np.testing.assert_allclose(utils.normalize(rows, axis=0), utils.normalize(rows.T).T)
+
+
+def test_get_file_is_refused_with_the_reason():
+    with pytest.raises(UnsupportedError, match=r"striate never uses the network. Download the file yourself"):
+        utils.get_file("mnist.npz", origin="https://example.org/mnist.npz")

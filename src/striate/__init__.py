@@ -14,25 +14,29 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_MODULES = (
+MODULES = (
     "activations",
     "callbacks",
+    "datasets",
     "initializers",
     "layers",
     "losses",
     "metrics",
     "models",
+    "ops",
     "optimizers",
+    "random",
     "regularizers",
+    "saving",
     "utils",
 )
 _HOMES = {"Input": "layers", "Layer": "layers", "Model": "models", "Sequential": "models"}
 
-__all__ = [*_MODULES, *_HOMES]
+__all__ = [*MODULES, *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
+    if name in MODULES:
         return importlib.import_module(f"{__name__}.{name}")
     if name in _HOMES:
         return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,7 +1,32 @@
 """Penalties on weights, where Keras has them."""
 
-from striate.layers.regularizers import L1, L1L2, L2, Regularizer, get, l1, l1_l2, l2, serialize
+from striate.layers.regularizers import (
+    L1,
+    L1L2,
+    L2,
+    OrthogonalRegularizer,
+    Regularizer,
+    get,
+    l1,
+    l1_l2,
+    l2,
+    orthogonal_regularizer,
+    serialize,
+)
 
 deserialize = get
 
-__all__ = ["L1", "L1L2", "L2", "Regularizer", "deserialize", "get", "l1", "l1_l2", "l2", "serialize"]
+__all__ = [
+    "L1",
+    "L1L2",
+    "L2",
+    "OrthogonalRegularizer",
+    "Regularizer",
+    "deserialize",
+    "get",
+    "l1",
+    "l1_l2",
+    "l2",
+    "orthogonal_regularizer",
+    "serialize",
+]

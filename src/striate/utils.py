@@ -1,16 +1,57 @@
 """Small helpers, where Keras has them."""
 
 import random
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 
 from striate.data.directory import image_dataset_from_directory
-from striate.foundation.checks import UserError, check_int
+from striate.data.halves import split_dataset
+from striate.data.image_files import array_to_img, img_to_array, load_img, save_img
+from striate.data.py_dataset import PyDataset
+from striate.data.sequences import pad_sequences, timeseries_dataset_from_array
+from striate.data.text_directory import text_dataset_from_directory
+from striate.foundation.checks import UnsupportedError, UserError, check_int
+from striate.foundation.custom_objects import (
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
 from striate.foundation.names import clear_names as clear_session
+from striate.models.plot import plot_model
 
-__all__ = ["clear_session", "image_dataset_from_directory", "set_random_seed", "to_categorical"]
+CustomObjectScope = custom_object_scope
+Sequence = PyDataset
+
+__all__ = [
+    "CustomObjectScope",
+    "PyDataset",
+    "Sequence",
+    "array_to_img",
+    "clear_session",
+    "custom_object_scope",
+    "get_custom_objects",
+    "get_file",
+    "get_registered_name",
+    "get_registered_object",
+    "image_dataset_from_directory",
+    "img_to_array",
+    "load_img",
+    "model_to_dot",
+    "normalize",
+    "pad_sequences",
+    "plot_model",
+    "register_keras_serializable",
+    "save_img",
+    "set_random_seed",
+    "split_dataset",
+    "text_dataset_from_directory",
+    "timeseries_dataset_from_array",
+    "to_categorical",
+]
 
 
 def set_random_seed(seed: int) -> None:
@@ -65,3 +106,40 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
         got = f"class {count - 1} with num_classes={num_classes}"
         raise UserError("to_categorical", got, f"classes from 0 to {num_classes - 1}", f"Pass num_classes={count}.")
     return np.eye(num_classes or count)[whole]
+
+
+def normalize(x: Any, axis: int = -1, order: float = 2) -> np.ndarray:
+    """Rows of an array divided by their length, those of length 0 left as they are.
+
+    Args:
+        axis: Along which the rows are.
+        order: Which length, as NumPy's linalg.norm names them.
+
+    Example:
+        >>> normalize([[3.0, 4.0]])
+        array([[0.6, 0.8]])
+    """
+    values = np.atleast_1d(np.asarray(x))
+    lengths = np.atleast_1d(np.linalg.norm(values, order, axis))
+    lengths[lengths == 0] = 1
+    return values / np.expand_dims(lengths, axis)
+
+
+def get_file(*args: Any, **kwargs: Any) -> NoReturn:
+    """Refused: striate never uses the network.
+
+    Raises:
+        UnsupportedError: Always.
+    """
+    fix = "Download the file yourself, check its SHA-256, and pass its path to what reads it."
+    raise UnsupportedError("get_file", "a call", "a file on this machine: striate never uses the network", fix)
+
+
+def model_to_dot(*args: Any, **kwargs: Any) -> NoReturn:
+    """Refused: striate draws without Graphviz.
+
+    Raises:
+        UnsupportedError: Always.
+    """
+    needs = "plot_model: striate draws without Graphviz"
+    raise UnsupportedError("model_to_dot", "a call", needs, "Use plot_model(model, 'model.svg').")

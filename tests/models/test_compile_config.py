@@ -9,11 +9,11 @@ from model_files import open_in_keras
 
 from striate import layers, models
 from striate.foundation.checks import UnsupportedError, UserError
+from striate.foundation.custom_objects import custom_object_scope
 from striate.layers import Dense, Input
 from striate.models import Model, Sequential, load_model
 from striate.models.compile_config import compile_from, serialize_compile
-from striate.models.layer_config import custom_classes
-from striate.training import losses, metrics, optimizers
+from striate.training import losses, metrics, optimizers, schedules
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
@@ -43,6 +43,12 @@ OPTIMIZERS = [
     optimizers.Adam(0.25, beta_1=0.5, amsgrad=True),
     optimizers.AdamW(0.25, weight_decay=0.125),
     optimizers.RMSprop(0.25, rho=0.5, centered=True, momentum=0.5),
+    optimizers.Adagrad(0.25, initial_accumulator_value=0.5, clipvalue=0.5),
+    optimizers.Adadelta(0.25, rho=0.5, global_clipnorm=2.0),
+    optimizers.Adamax(0.25, beta_2=0.5, clipnorm=1.0),
+    optimizers.Nadam(0.25, beta_1=0.5),
+    optimizers.Lion(0.25, weight_decay=0.125, use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=3),
+    optimizers.Ftrl(0.25, learning_rate_power=-0.25),
 ]
 
 
@@ -60,11 +66,42 @@ def test_every_optimizer_is_there():
     assert {type(optimizer).__name__ for optimizer in OPTIMIZERS} == set(optimizers.registry.classes)
 
 
+SCHEDULES = [
+    schedules.CosineDecay(0.5, 10, alpha=0.25, warmup_target=0.75, warmup_steps=3),
+    schedules.CosineDecayRestarts(0.5, 10, t_mul=1.5),
+    schedules.ExponentialDecay(0.5, 10, 0.25, staircase=True),
+    schedules.InverseTimeDecay(0.5, 10, 0.25),
+    schedules.PiecewiseConstantDecay([2, 4], [0.5, 0.25, 0.125]),
+    schedules.PolynomialDecay(0.5, 10, power=2.0, cycle=True),
+]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda one: type(one).__name__)
+def test_schedules(schedule, tmp_path):
+    _, twin, theirs, back = both_ways(tmp_path, optimizer=optimizers.SGD(schedule), loss="mse")
+    for step in range(15):
+        expected = float(theirs.optimizer._learning_rate(step))
+        for one in (schedule, *(model.optimizer.get_config()["learning_rate"] for model in (twin, back))):
+            one = one if callable(one) else schedules.deserialize(one)
+            assert float(one(step)) == pytest.approx(expected, rel=1e-6)
+
+
 LOSSES = [
     losses.BinaryCrossentropy(label_smoothing=0.25),
     losses.CategoricalCrossentropy(from_logits=True, reduction="sum"),
     losses.SparseCategoricalCrossentropy(ignore_class=1),
     losses.MeanSquaredError(name="mine"),
+    losses.Huber(),
+    losses.CosineSimilarity(),
+    losses.BinaryFocalCrossentropy(apply_class_balancing=True, gamma=1.0),
+    losses.CategoricalFocalCrossentropy(alpha=[0.5, 1.0]),
+    losses.Dice(axis=[1]),
+    losses.Tversky(alpha=0.25),
+    losses.KLDivergence(),
+    losses.Hinge(),
+    "mae",
+    "categorical_hinge",
+    losses.huber,
     "mse",
     "binary_crossentropy",
     losses.mean_squared_error,
@@ -90,6 +127,11 @@ METRICS = [
     [metrics.SparseCategoricalAccuracy(), metrics.CategoricalAccuracy(), metrics.Accuracy()],
     [metrics.MeanSquaredError(), metrics.BinaryCrossentropy(from_logits=True)],
     [metrics.CategoricalAccuracy],
+    [metrics.Precision(thresholds=[0.25, 0.75], name="p"), metrics.Recall(top_k=1, class_id=0, name="r")],
+    [metrics.F1Score("macro", 0.5), metrics.FBetaScore(beta=2.0), metrics.R2Score(num_regressors=1)],
+    [metrics.MeanIoU(2, name="m", ignore_class=1), metrics.BinaryIoU([0], 0.25, name="b", dtype="float32")],
+    [metrics.PrecisionAtRecall(0.5, name="at"), metrics.TruePositives(0.25, name="tp")],
+    [metrics.CosineSimilarity(), metrics.LogCoshError(), metrics.RootMeanSquaredError(), "mae"],
 ]
 
 
@@ -173,19 +215,24 @@ REFUSED = {
         r"got optimizer 'system'; it needs a known optimizer",
     ),
     "an optimizer of Keras alone": (
-        lambda c: c["optimizer"].update(class_name="Lion"),
+        lambda c: c["optimizer"].update(class_name="Muon"),
         UnsupportedError,
-        r"got optimizer 'Lion'; it needs one of .*: striate does not have this Keras optimizer",
+        r"got optimizer 'Muon'; it needs one of .*: striate does not have this Keras optimizer",
     ),
-    "a schedule": (
+    "half a schedule": (
         lambda c: c["optimizer"]["config"].update(learning_rate={"class_name": "CosineDecay", "config": {}}),
-        UnsupportedError,
-        r"got learning_rate=CosineDecay; it needs a number: striate does not support learning-rate schedules",
+        UserError,
+        r"got CosineDecay with {}; it needs arguments it knows\. Python says: .*'initial_learning_rate'",
     ),
-    "clipping": (
-        lambda c: c["optimizer"]["config"].update(clipnorm=1.0),
-        UnsupportedError,
-        "got clipnorm=1.0; it needs clipnorm=None",
+    "another optimizer's argument": (
+        lambda c: c["optimizer"].update(class_name="Lion"),
+        UserError,
+        r"^Lion got an unknown argument epsilon=1e-07",
+    ),
+    "clipping twice": (
+        lambda c: c["optimizer"]["config"].update(clipnorm=1.0, clipvalue=1.0),
+        UserError,
+        "clipnorm",
     ),
     "an unknown loss": (lambda c: c.update(loss="off"), UserError, "loss 'off'"),
     "a lambda": (
@@ -234,7 +281,7 @@ def test_custom_optimizer_classes():
         "registered_name": "Mine",
     }
     model = small()
-    with custom_classes({"Mine": Mine}):
+    with custom_object_scope({"Mine": Mine}):
         compile_from(model, form)
     assert isinstance(model.optimizer, Mine)
     assert model.optimizer.learning_rate == 2.0

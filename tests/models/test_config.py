@@ -11,9 +11,10 @@ from model_files import assert_same_outputs, flat, keras_predict, open_in_keras,
 from striate import layers, models
 from striate.foundation.checks import UnsupportedError, UserError
 from striate.layers import Add, Concatenate, Dense, Input
+from striate.layers.forms import serialize
 from striate.layers.options import KERAS_DEFAULTS
 from striate.models import Model, Sequential, load_model
-from striate.models.layer_config import deserialize, serialize
+from striate.models.layer_config import deserialize
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 

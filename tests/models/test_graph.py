@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 import striate.layers
 import striate.models
 from striate.foundation.checks import UserError
+from striate.foundation.nested import flatten
 from striate.layers import Add, Concatenate, Conv2D, Dense, Flatten, Input, Layer, MaxPooling2D
-from striate.layers.layer import ShapeError
+from striate.layers.symbol import ShapeError
 from striate.models import Model, Sequential
-from striate.models.graph import Graph, flatten
+from striate.models.graph import Graph
 
 WIDTH = 4
 

@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from striate.foundation.checks import UnsupportedError, UserError
+from striate.foundation.custom_objects import custom_object_scope
 from striate.layers import Activation, BatchNormalization, Conv2D, Dense, Input
+from striate.layers.forms import serialize
 from striate.layers.layer import Layer, registry
 from striate.models import Model, Sequential
-from striate.models.layer_config import custom_classes, deserialize, serialize
+from striate.models.layer_config import deserialize
 
 
 class Scale(Layer):
@@ -88,9 +90,9 @@ REFUSED = {
         r"^Activation got a lambda, which is Python code; .* Use a named function",
     ),
     "a layer only Keras has": (
-        form("Conv2DTranspose", filters=1, kernel_size=1),
+        form("ConvLSTM2D", filters=1, kernel_size=1),
         UnsupportedError,
-        r"^Conv2DTranspose got Keras's layer 'Conv2DTranspose'; it needs one of striate's layers\. Choose one",
+        r"^ConvLSTM2D got Keras's layer 'ConvLSTM2D'; it needs one of striate's layers\. Did you mean",
     ),
     "an operator": (
         form("Add", module="keras.src.ops.numpy", name="add_1"),
@@ -230,26 +232,26 @@ def test_a_class_of_ones_own_is_made_where_it_is_named(layer):
     assert text["registered_name"] == cls.__name__
     with pytest.raises(UserError, match=f"Pass custom_objects={{{{?'{cls.__name__}': the class"):
         deserialize(text)
-    with custom_classes({cls.__name__: cls}):
+    with custom_object_scope({cls.__name__: cls}):
         assert deserialize(text).get_config() == layer.get_config()
     with pytest.raises(UserError, match="the class"):  # known no longer
         deserialize(text)
 
 
 def test_registered_names_of_keras_find_the_class():
-    with custom_classes({"Scale": Scale}):
+    with custom_object_scope({"Scale": Scale}):
         assert deserialize(form("Scale", "my.module", "package>Scale", factor=2)).factor == 2
-    with custom_classes({"package>Scale": Scale}):
+    with custom_object_scope({"package>Scale": Scale}):
         assert deserialize(form("Scale", "my.module", "package>Scale", factor=2)).factor == 2
 
 
 def test_a_layer_striate_lacks_can_be_given():
-    with custom_classes({"LSTM": Scale}):
-        assert isinstance(deserialize(form("LSTM", factor=2)), Scale)
+    with custom_object_scope({"ConvLSTM2D": Scale}):
+        assert isinstance(deserialize(form("ConvLSTM2D", factor=2)), Scale)
 
 
 def test_known_classes_stay_what_they_are():
-    with custom_classes({"Dense": Scale}):
+    with custom_object_scope({"Dense": Scale}):
         assert isinstance(deserialize(form(units=2)), Dense)
 
 
@@ -268,7 +270,7 @@ def test_functions_and_objects_of_ones_own_inside_a_config():
 
     named = {"module": "builtins", "class_name": "function", "config": "double", "registered_name": "double"}
     cubic = {"module": "x", "class_name": "Cubic", "config": {"factor": 2.0}, "registered_name": "x>Cubic"}
-    with custom_classes({"double": double, "Cubic": Cubic}):
+    with custom_object_scope({"double": double, "Cubic": Cubic}):
         assert deserialize(form("Activation", activation=named))(torch.ones(1)).item() == 2
         layer = deserialize(form(units=1, kernel_regularizer=cubic, kernel_initializer="ones"))
     layer(torch.ones(1, 3))
@@ -307,7 +309,7 @@ def test_subclasses_of_model():
         serialize(Net(name="n"))
     model = Described(5, name="d")
     model(torch.zeros(2, 4))
-    with custom_classes({"Described": Described}):
+    with custom_object_scope({"Described": Described}):
         twin = deserialize(json.loads(json.dumps(serialize(model))))
     assert (twin.name, twin.inside.units, twin.inside.kernel.shape) == ("d", 5, (4, 5))
 
@@ -326,7 +328,7 @@ def test_subclasses_made_of_a_graph_or_a_list():
 
     x = Input((3,))
     for model in (Graphed(x, Dense(2)(x)), Stack([Input((3,)), Dense(2)])):
-        with custom_classes({type(model).__name__: type(model)}):
+        with custom_object_scope({type(model).__name__: type(model)}):
             twin = deserialize(json.loads(json.dumps(serialize(model))))
         assert type(twin) is type(model)
         assert twin.output_shape == (None, 2)
@@ -340,14 +342,14 @@ def test_subclasses_made_of_a_graph_or_a_list():
 def test_custom_objects_that_are_no_classes(value):
     with (
         pytest.raises(UserError, match=r"^custom_objects got 'Dense': .*; it needs a dict of names to classes"),
-        custom_classes({"Dense": value}),
+        custom_object_scope({"Dense": value}),
     ):
         pass
 
 
 def test_a_function_in_the_place_of_a_layer():
     with (
-        custom_classes({"Mine": np.sin}),
+        custom_object_scope({"Mine": np.sin}),
         pytest.raises(UserError, match=r"^custom_objects got 'Mine': .*; it needs a subclass of Layer"),
     ):
         deserialize(form("Mine", module=None))

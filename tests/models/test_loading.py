@@ -29,7 +29,7 @@ from model_files import (
     stir,
 )
 from oracles.cases import CASES
-from oracles.compare import double_precision
+from oracles.compare import double_precision, make
 
 from striate import layers, models
 from striate.foundation.checks import UnsupportedError, UserError
@@ -65,7 +65,7 @@ def rows():
 def around(k, case):
     """The layer of a case in a model of its own."""
     starts = [k.layers.Input(shape[1:], name=f"in_{index}") for index, shape in enumerate(case.shapes)]
-    layer = getattr(k.layers, case.layer)(**case.arguments, name="it")
+    layer = make(k.layers, case, name="it")
     several = len(starts) > 1
     return k.models.Model(starts if several else starts[0], layer(starts if several else starts[0]))
 
@@ -76,6 +76,8 @@ ROWS = list({str(case): case for case in rows()}.values())
 @pytest.mark.parametrize("case", ROWS, ids=str)
 def test_every_layer_both_ways(case, tmp_path):
     arrays = [RNG.uniform(-1, 1, shape).astype("float32") for shape in case.shapes]
+    if case.layer == "Embedding":
+        arrays = [RNG.integers(0, case.arguments["input_dim"], shape) for shape in case.shapes]
     x = arrays if len(arrays) > 1 else arrays[0]
     ours, theirs = stir(around(HERE, case)), stir(around(keras, case))
     ours.save(tmp_path / "ours.keras")
@@ -91,7 +93,9 @@ def test_every_layer_both_ways(case, tmp_path):
 
 def test_every_layer_has_rows():
     known = {name for name, cls in layers.layer.registry.classes.items() if cls.__module__.startswith("striate.layers")}
-    assert {case.layer for case in ROWS} >= known - {"TorchModule", "InputLayer"}
+    # Cells do one step, so that a model has them inside RNN only; TextVectorization has a table of its own.
+    cells = {name for name in known if name.endswith(("Cell", "Cells"))}
+    assert {case.layer for case in ROWS} >= known - cells - {"TorchModule", "InputLayer", "TextVectorization"}
 
 
 INITIALIZERS = [

@@ -24,7 +24,7 @@ from striate.layers import (
     ReLU,
     TorchModule,
 )
-from striate.layers.layer import ShapeError
+from striate.layers.symbol import ShapeError
 from striate.models import Model, Sequential
 
 

@@ -19,7 +19,7 @@ from striate.layers import (
     Rescaling,
     TorchModule,
 )
-from striate.layers.layer import ShapeError
+from striate.layers.symbol import ShapeError
 from striate.models import Model, Sequential
 
 

@@ -161,7 +161,7 @@ REFUSED = {
     "opaque bytes": (replace(KERNEL, data=np.zeros((3, 4), "V16")), r"'kernel' of dtype \|V16; it needs torch.float32"),
     "a group for an array": (
         lambda file: (file.pop(KERNEL), file.create_group(KERNEL)),
-        r"Dense 'd' got no array 0 \('kernel'\)",
+        r"Dense 'd' got 1 weight \(1\); it needs 2 weights",
     ),
     "an array for a group": (
         lambda file: (file.pop("layers/dense"), file.create_dataset("layers/dense", data=1.0)),

@@ -1,66 +1,13 @@
 """The table of cases: every layer, every option, in the sizes where mistakes hide."""
 
 from itertools import product
-from typing import Any
 
 from oracles.compare import Case
+from oracles.plain_cases import PLAIN
+from oracles.preprocessing_cases import PREPROCESSING
+from oracles.recurrent_cases import RECURRENT
+from oracles.spatial_cases import EVEN, ODD, SPATIAL, first
 from striate.layers.activation import ALIASES, FUNCTIONS
-
-EVEN, ODD, THIN = (2, 8, 8, 3), (1, 7, 9, 3), (3, 5, 6, 1)
-
-
-def conv2d() -> list[Case]:
-    """Windows, strides, padding, dilation, groups, channels, batches, bias, activations."""
-    found = []
-
-    def add(shape: tuple[int, ...], filters: int = 4, kernel_size: Any = 3, **more: Any) -> None:
-        found.append(Case("Conv2D", {"filters": filters, "kernel_size": kernel_size, **more}, (shape,)))
-
-    sizes = product((1, 2, 3, (2, 3), 5), (1, 2, (2, 1), 3), ("valid", "same"), (EVEN, ODD))
-    for kernel, strides, padding, shape in sizes:
-        add(shape, kernel_size=kernel, strides=strides, padding=padding)
-    for kernel, dilation, padding, shape in product((2, 3, (2, 3)), (2, (1, 3)), ("valid", "same"), (EVEN, ODD)):
-        add(shape, kernel_size=kernel, dilation_rate=dilation, padding=padding)
-    for filters, groups, use_bias, padding in product((4, 8), (2, 4), (True, False), ("valid", "same")):
-        add((2, 6, 5, 4), filters, 3, groups=groups, use_bias=use_bias, padding=padding)
-    for padding, strides in product(("valid", "same"), (1, 2)):
-        add(THIN, 1, padding=padding, strides=strides)
-        add(THIN, 3, padding=padding, strides=strides, use_bias=False)
-        add((1, 3, 3, 2), 2, padding=padding, strides=strides)  # one cell, or the whole input
-    for name in [*FUNCTIONS, *ALIASES]:
-        add((2, 5, 5, 2), 3, activation=name)
-    return found
-
-
-def pooling() -> list[Case]:
-    """Windows that overlap, leave gaps, or are as large as the input; ties."""
-    found = []
-    sizes = product((2, 3, (3, 2)), (None, 1, 2, (1, 3)), ("valid", "same"), (EVEN, ODD))
-    for pool, strides, padding, shape in sizes:
-        arguments = {"pool_size": pool, "strides": strides, "padding": padding}
-        found.append(Case("MaxPooling2D", arguments, (shape,)))
-        if padding == "valid":  # "same" has a table of its own: Keras's backends differ
-            found.append(Case("AveragePooling2D", arguments, (shape,)))
-    found.append(Case("MaxPooling2D", {}, (EVEN,)))
-    for layer in ("MaxPooling2D", "AveragePooling2D"):
-        found.append(Case(layer, {"pool_size": 2}, (EVEN,), "ties"))
-        found.append(Case(layer, {"pool_size": 3, "strides": 2}, ((1, 7, 7, 1),), "ties"))
-        found.append(Case(layer, {"pool_size": (5, 6)}, (THIN,)))
-    found.append(Case("MaxPooling2D", {"pool_size": 3, "strides": 2, "padding": "same"}, ((1, 8, 8, 2),), "ties"))
-    for layer, keepdims in product(("GlobalMaxPooling2D", "GlobalAveragePooling2D"), (False, True)):
-        for shape in (EVEN, ODD, (1, 1, 1, 2)):
-            found.append(Case(layer, {"keepdims": keepdims}, (shape,)))
-    found.append(Case("GlobalMaxPooling2D", {}, (EVEN,), "ties"))
-    return found
-
-
-def average_pooling_same() -> list[Case]:
-    """padding="same" of AveragePooling2D, where Keras's torch backend differs from all its others."""
-    sizes = product((2, 3, (3, 2), 4), (None, 1, 2, 3), (EVEN, ODD, THIN))
-    return [
-        Case("AveragePooling2D", {"pool_size": pool, "strides": strides, "padding": "same"}, (shape,))
-        for pool, strides, shape in sizes
-    ]
 
 
 def dense() -> list[Case]:
@@ -117,10 +64,7 @@ def elementwise() -> list[Case]:
 def moving() -> list[Case]:
     """Layers that move numbers, and those with several inputs."""
     found = [Case("Flatten", {}, (shape,)) for shape in ((2, 3), (2, 3, 4), EVEN, ODD, (2, 2, 3, 2, 3), (4,))]
-    found += [
-        Case("ZeroPadding2D", {"padding": padding}, (shape,))
-        for padding, shape in product((0, 1, (2, 1), ((1, 0), (0, 3)), ((0, 0), (0, 0))), (EVEN, ODD))
-    ]
+    found += [Case("Flatten", {"data_format": "channels_first"}, (first(shape),)) for shape in ((2, 3), (2, 4, 3), ODD)]
     found += [Case("Add", {}, shapes) for shapes in (((2, 3),) * 2, (EVEN,) * 3, ((2, 4, 4, 3), (2, 1, 1, 3)))]
     found += [
         Case("Concatenate", {"axis": axis}, ((2, 4, 5, 3),) * count)
@@ -133,4 +77,4 @@ def moving() -> list[Case]:
     return found
 
 
-CASES = [*conv2d(), *pooling(), *dense(), *normalization(), *elementwise(), *moving()]
+CASES = [*SPATIAL, *RECURRENT, *dense(), *normalization(), *elementwise(), *moving(), *PLAIN, *PREPROCESSING]

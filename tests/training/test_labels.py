@@ -30,6 +30,15 @@ GOOD = {
     "classes as bytes": ("sparse_categorical_crossentropy", CLASSES.byte(), (3, 3)),
     "two classes as booleans": ("sparse_categorical_crossentropy", torch.tensor([True, False]), (2, 2)),
     "class maps": ("sparse_categorical_crossentropy", torch.zeros(3, 4, 4, dtype=torch.int32), (3, 4, 4, 2)),
+    "signs": ("hinge", torch.tensor([-1.0, 1.0, 1.0]), (3, 1)),
+    "signs from 0": ("squared_hinge", torch.tensor([[0], [1]]), (2, 1)),
+    "booleans for signs": ("hinge", torch.tensor([True, False]), (2, 1)),
+    "one-hot margins": ("categorical_hinge", EYE, (3, 3)),
+    "regions": ("dice", torch.zeros(3, 4, 4, 1, dtype=torch.uint8), (3, 4, 4, 1)),
+    "counts": ("poisson", torch.tensor([0, 7]), (2, 1)),
+    "sizes": ("msle", torch.tensor([0.0, 1e6]), (2, 1)),
+    "distributions": ("kld", torch.full((3, 3), 1 / 3), (3, 3)),
+    "noisy classes": (losses.CategoricalGeneralizedCrossEntropy(), CLASSES, (3, 3)),
     "numbers": ("mse", torch.tensor([1e9, -5.0]), (2, 1)),
     "a function's own labels": (lambda y_true, y_pred: y_pred.mean(-1), torch.full((2, 7), NAN), (2, 1)),
 }
@@ -105,6 +114,21 @@ BAD = {
     "negative": ("sparse_categorical_crossentropy", CLASSES - 1, (3, 3), "labels from -1 to 1; .* Mend the labels, or "
                  "leave samples out with ignore_class=-1."),
     "not ignored": (IGNORING, torch.tensor([0, 254]), (2, 3), "labels from 0 to 254"),
+    "other signs": ("hinge", torch.tensor([-1.0, 0.0, 1.0]), (3, 1), "Loss 'hinge' got labels from -1 to 1; it needs "
+                    "labels -1 and 1, or 0 and 1, and none between. Turn the labels of the two classes into -1 and 1; "
+                    "for more classes use categorical_hinge."),
+    "classes as signs": ("squared_hinge", CLASSES, (3, 1), "Loss 'squared_hinge' got labels from 0 to 2; it needs"),
+    "classes for margins": ("categorical_hinge", CLASSES, (3, 3), "Loss 'categorical_hinge' got labels of shape"),
+    "counts below 0": ("poisson", torch.tensor([-1, 2]), (2, 1), "Loss 'poisson' got labels from -1 to 2; it needs "
+                       "labels of at least 0. Mend the labels; for quantities below 0 use mean_squared_error."),
+    "sizes below 0": ("msle", torch.tensor([-1.0, 2.0]), (2, 1), "Loss 'mean_squared_logarithmic_error' got labels"),
+    "regions of 255": ("dice", torch.full((2, 4), 255), (2, 4), "Loss 'dice' got labels from 255 to 255; .* y / 255."),
+    "regions of another size": ("tversky", torch.zeros(2, 4), (2, 5), "Loss 'tversky' got labels of shape"),
+    "no distributions": ("kld", EYE * 3, (3, 3), "Loss 'kl_divergence' got labels from 0 to 3; it needs labels from 0"),
+    "focal binary": ("binary_focal_crossentropy", CLASSES, (3, 1), "Loss 'binary_focal_crossentropy' got labels from"),
+    "focal one-hot": ("categorical_focal_crossentropy", CLASSES, (3, 3), "Loss 'categorical_focal_crossentropy' got"),
+    "NaN for huber": ("huber", torch.tensor([NAN, 0.0]), (2, 1), "Loss 'huber_loss' got NaN among the labels"),
+    "too many classes": (losses.CategoricalGeneralizedCrossEntropy(), CLASSES + 2, (3, 3), "labels from 2 to 4; it"),
     "another axis": (AXIS_1, torch.full((2, 4), 3), (2, 3, 4), "labels from 3 to 3; it needs whole numbers"),
 }  # fmt: skip
 
@@ -141,7 +165,9 @@ def test_errors_name_the_output():
         losses.get("mse").check(torch.zeros(2), torch.zeros(3, 1), output="age")
 
 
-@pytest.mark.parametrize("name", ["binary_crossentropy", "categorical_crossentropy", "mean_squared_error"])
+@pytest.mark.parametrize(
+    "name", ["binary_crossentropy", "categorical_crossentropy", "mean_squared_error", "hinge", "dice", "poisson"]
+)
 def test_functions_never_broadcast(name):
     for one, two in [((3, 1), (3, 4)), ((3,), (3, 3)), ((3, 3), (3,)), ((3, 1, 1), (3,))]:
         with pytest.raises(UserError, match=f"{name} got labels of shape .* it needs labels and predictions of one"):

@@ -29,12 +29,14 @@ FIRST = torch.tensor([True, False, False]).expand(2, 3)
     ],
 )
 def test_reductions(weight, mask, reduction, expected):
-    assert reduce_values("Loss", VALUES, weight, mask, reduction).item() == pytest.approx(expected)
+    assert reduce_values("Loss", VALUES, weight, [] if mask is None else [mask], reduction).item() == pytest.approx(
+        expected
+    )
 
 
 @pytest.mark.parametrize("reduction", [None, "none"])
 def test_no_reduction(reduction):
-    weighted = reduce_values("Loss", VALUES, [2.0, 1.0], None, reduction)
+    weighted = reduce_values("Loss", VALUES, [2.0, 1.0], [], reduction)
     assert torch.equal(weighted, VALUES * torch.tensor([[2.0], [1.0]]))
 
 

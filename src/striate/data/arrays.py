@@ -11,6 +11,7 @@ from torch.utils.data import Dataset as TorchDataset
 from striate.data.dataset import INFINITE, Dataset
 from striate.data.feed import Batch, Feed
 from striate.data.order import Order
+from striate.data.py_dataset import is_py_dataset, py_dataset_feed
 from striate.data.streams import (
     StreamFeed,
     read_dataset,
@@ -25,7 +26,10 @@ from striate.data.tensors import as_tensors, is_array, map_leaves, named_leaves
 from striate.data.weights import check_class_weight, weigh_by_class, weights_like
 from striate.foundation.checks import UserError, check_int, check_number
 
-_SOURCES = "NumPy arrays, torch tensors, lists of numbers, a Dataset, a torch Dataset or DataLoader, or a generator"
+_SOURCES = (
+    "NumPy arrays, torch tensors, lists of numbers, a Dataset, a torch Dataset or DataLoader, a PyDataset, "
+    "or a generator"
+)
 
 
 def make_feed(
@@ -44,11 +48,13 @@ def make_feed(
 
     Args:
         x: Arrays, tensors, lists of numbers (or lists, tuples, dicts of arrays for several inputs), a `Dataset`, a
-            torch `Dataset` or `DataLoader`, or a generator; the latter yield x, (x, y) or (x, y, sample_weight).
+            torch `Dataset` or `DataLoader`, a `PyDataset`, or a generator; the latter yield x, (x, y) or (x, y,
+            sample_weight).
         y: Targets, where x is arrays.
         sample_weight: Weights (N,), or one array per output, where x is arrays.
         batch_size: Samples in a batch, for arrays and torch Datasets; 32 where left out.
-        shuffle: Whether arrays and torch Datasets are read in a new order every epoch; other sources have their own.
+        shuffle: Whether arrays, torch Datasets and the batches of a `PyDataset` are read in a new order every epoch;
+            other sources have their own.
         seed: With the epoch's number it alone decides that order, a DataLoader's, and that of a `Dataset`'s shuffles
             without a seed of their own. Left out: 0, and such shuffles keep the order they have.
         class_weight: {class: weight}, multiplied into the sample weights.
@@ -86,6 +92,8 @@ def make_feed(
     if batch_size is not None:
         fix = "Leave batch_size out, or give the source that batch size."
         raise UserError(where, f"batch_size={batch_size}", "a source that makes no batches itself", fix)
+    if is_py_dataset(x):
+        return py_dataset_feed(where, x, shuffle, order_seed, steps, weights)
     return _stream_feed(x, weights, steps, seed, where)
 
 

@@ -1,32 +1,21 @@
 """`image_dataset_from_directory`: a folder of class folders as a `Dataset`, with Keras's arguments and meaning."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from striate.data.dataset import AUTOTUNE, Dataset
-from striate.data.folders import walk_files
+from striate.data.labelled_files import FileKind, Wanted
 from striate.data.pictures import decode, resize
-from striate.foundation.checks import UnsupportedError, UserError, check_choice, check_int, check_ints, check_number
+from striate.foundation.checks import UnsupportedError, UserError, check_choice, check_ints
 
-_WHERE = "image_dataset_from_directory"
 _EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+_KIND = FileKind("image_dataset_from_directory", "picture", _EXTENSIONS)
 _MODES = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}
-
-
-@dataclass(frozen=True)
-class _Index:
-    """Files with their labels (None where there are none), in the order they are read."""
-
-    paths: list[str]
-    labels: list[int] | None
-    class_names: list[str] | None
 
 
 def image_dataset_from_directory(
@@ -80,30 +69,11 @@ def image_dataset_from_directory(
         UserError: An argument is out of range or unsupported, there are no pictures, or (while reading) one is broken.
     """
     _refuse_unsupported(interpolation, data_format, format, crop_to_aspect_ratio, pad_to_aspect_ratio)
-    label_mode = label_mode and check_choice(_WHERE, "label_mode", label_mode, ["int", "categorical", "binary"])
-    color = _MODES[check_choice(_WHERE, "color_mode", color_mode, _MODES)]
-    size = check_ints(_WHERE, "image_size", image_size, 2)
-    if batch_size is not None:
-        check_int(_WHERE, "batch_size", batch_size)
-    _check_partition(validation_split, subset, shuffle, seed)
-    if seed is None:
-        seed = torch.initial_seed() % 1_000_000
-    if label_mode is None:
-        labels = None
-    index = _index(Path(directory), labels, class_names, follow_links)
-    _check_labels(index, label_mode)
-    if verbose:
-        classes = f" in {len(index.class_names)} classes" if index.class_names else ""
-        print(f"Found {len(index.paths)} pictures{classes}.")
-    if shuffle:
-        index = _shuffled(index, seed)
+    color = _MODES[check_choice(_KIND.where, "color_mode", color_mode, _MODES)]
+    size = check_ints(_KIND.where, "image_size", image_size, 2)
+    chosen = labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset, follow_links, verbose
     load = _Load(color, (size[0], size[1]), interpolation.lower(), crop_to_aspect_ratio, pad_to_aspect_ratio)
-    parts = _parts(index, validation_split, subset, verbose)
-    datasets = []
-    for number, part in enumerate(parts):
-        order = seed if shuffle and number == 0 else None  # Keras never shuffles the second of "both"
-        datasets.append(_dataset(part, label_mode, load, batch_size, order))
-    return datasets if subset == "both" else datasets[0]
+    return Wanted(_KIND, *chosen).datasets(directory, load)
 
 
 @dataclass(frozen=True)
@@ -143,126 +113,9 @@ def _resize_and_pad(picture: np.ndarray, size: tuple[int, int], method: str) -> 
     return F.pad(resized, (0, 0, left, size[1] - width - left, top, size[0] - height - top))
 
 
-def _dataset(index: _Index, label_mode: str | None, load: _Load, batch_size: int | None, seed: int | None) -> Dataset:
-    """The chain that reads: shuffle the paths, decode in a few threads, batch, read ahead."""
-    if index.labels is None:
-        dataset = Dataset.from_tensor_slices(index.paths)
-    else:
-        dataset = Dataset.from_tensor_slices((index.paths, _targets(index, label_mode)))
-    if seed is not None:
-        dataset = dataset.shuffle(1024 if batch_size is None else batch_size * 8, seed=seed)
-    dataset = dataset.map(lambda path, *label: (load(path), *label) if label else load(path), AUTOTUNE)
-    if batch_size is not None:
-        dataset = dataset.batch(batch_size)
-    dataset = dataset.prefetch(AUTOTUNE)
-    dataset.class_names, dataset.file_paths = index.class_names, index.paths
-    return dataset
-
-
-def _targets(index: _Index, label_mode: str | None) -> torch.Tensor:
-    labels = torch.tensor(index.labels, dtype=torch.int32)
-    if label_mode == "categorical":
-        return F.one_hot(labels.long(), len(index.class_names or ())).float()
-    return labels.float()[:, None] if label_mode == "binary" else labels
-
-
-def _index(folder: Path, labels: Any, class_names: Sequence[str] | None, follow_links: bool) -> _Index:
-    """Find the files and their labels, in the order of their paths."""
-    if not folder.is_dir():
-        raise UserError(_WHERE, f"directory={str(folder)!r}", "a folder that is there", "Check the path.")
-    if isinstance(labels, str) and labels != "inferred":
-        raise UserError(_WHERE, f"labels={labels!r}", "'inferred', None or a list of numbers", "Use labels='inferred'.")
-    if not isinstance(labels, str):
-        if class_names is not None:
-            got = "class_names with " + ("no labels" if labels is None else "a list of labels")
-            raise UserError(_WHERE, got, "labels='inferred' there", "Leave class_names out.")
-        return _given(folder, _files(folder, follow_links), labels)
-    present = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    names = present if class_names is None else list(class_names)
-    absent = [name for name in names if name not in present]
-    if absent or len(set(names)) < len(names):
-        got = f"class_names with {absent[0]!r}" if absent else "class_names with a name twice"
-        needs = "names of its folders: " + ", ".join(present[:10])
-        raise UserError(_WHERE, got, needs, "Leave class_names out to read all of them.")
-    found = [(file, number) for number, name in enumerate(names) for file in _files(folder / name, follow_links)]
-    if not found:
-        raise _no_pictures(folder, "Put them into one folder per class, or pass labels=None.")
-    return _Index([file for file, _ in found], [number for _, number in found], names)
-
-
-def _given(folder: Path, files: list[str], labels: Iterable[int] | None) -> _Index:
-    """Files with labels from the user, or with none."""
-    if not files:
-        raise _no_pictures(folder, "Check the path.")
-    if labels is None:
-        return _Index(files, None, None)
-    numbers = [int(label) for label in labels]
-    if len(numbers) != len(files):
-        got = f"{len(numbers)} labels for {len(files)} pictures"
-        raise UserError(_WHERE, got, "one label per picture, in the order of their paths", "Mend the list.")
-    return _Index(files, numbers, [str(label) for label in sorted(set(numbers))])
-
-
-def _files(folder: Path, follow_links: bool) -> list[str]:
-    files = walk_files(folder, lambda path, reason: None, follow_links=follow_links)
-    return [str(file) for file in files if file.name.lower().endswith(_EXTENSIONS)]
-
-
-def _no_pictures(folder: Path, fix: str) -> UserError:
-    needs = "pictures (" + ", ".join(_EXTENSIONS) + ")"
-    return UserError(_WHERE, f"directory={str(folder)!r} without pictures", needs, fix)
-
-
-def _shuffled(index: _Index, seed: int) -> _Index:
-    """The order that Keras gives for a seed: NumPy's old generator, once for all files."""
-    order = np.arange(len(index.paths))
-    np.random.RandomState(seed).shuffle(order)
-    labels = None if index.labels is None else [index.labels[place] for place in order]
-    return _Index([index.paths[place] for place in order], labels, index.class_names)
-
-
-def _parts(index: _Index, fraction: float | None, subset: str | None, verbose: bool) -> list[_Index]:
-    """Cut the last `fraction` off for validation."""
-    if not fraction:
-        return [index]
-    aside = int(fraction * len(index.paths))
-    if not 0 < aside < len(index.paths):
-        got = f"validation_split={fraction} of {len(index.paths)} pictures"
-        raise UserError(_WHERE, got, "at least one picture on either side", "Change the fraction or add pictures.")
-    if verbose:
-        print(f"{len(index.paths) - aside} are for training, {aside} for validation.")
-    cut = {"training": [slice(None, -aside)], "validation": [slice(-aside, None)]}
-    cuts = cut["training"] + cut["validation"] if subset == "both" else cut[str(subset)]
-    return [_Index(index.paths[c], index.labels and index.labels[c], index.class_names) for c in cuts]
-
-
-def _check_labels(index: _Index, label_mode: str | None) -> None:
-    names, labels = index.class_names or [], index.labels or []
-    if label_mode == "binary" and labels and len(names) != 2:
-        needs, fix = "two classes there", "Use label_mode='int' or name two classes in class_names."
-        raise UserError(_WHERE, f"label_mode='binary' with {len(names)} classes", needs, fix)
-    if label_mode == "categorical" and labels and not 0 <= min(labels) <= max(labels) < len(names):
-        got = f"label_mode='categorical' with labels from {min(labels)} to {max(labels)}"
-        raise UserError(_WHERE, got, f"labels from 0 to {len(names) - 1}", "Number the classes from 0 without gaps.")
-
-
-def _check_partition(fraction: float | None, subset: str | None, shuffle: bool, seed: int | None) -> None:
-    if subset is not None:
-        check_choice(_WHERE, "subset", subset, ["training", "validation", "both"])
-    if fraction:
-        needs = "a fraction above 0 and below 1"
-        check_number(_WHERE, "validation_split", fraction, needs, lambda value: 0 < value < 1)
-    if bool(fraction) != bool(subset):
-        got = f"validation_split={fraction} with subset={subset!r}"
-        raise UserError(_WHERE, got, "both of them or neither", "Pass validation_split=0.2, subset='both', seed=1.")
-    if fraction and shuffle and seed is None:
-        fix = "Pass the same seed= for both subsets, else they overlap."
-        raise UserError(_WHERE, "validation_split without seed", "a seed where the files are shuffled", fix)
-
-
 def _refuse_unsupported(interpolation: str, data_format: str | None, format: str, crop: bool, pad: bool) -> None:
     others = ["bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic"]
-    method = check_choice(_WHERE, "interpolation", interpolation, ["bilinear", "nearest", *others])
+    method = check_choice(_KIND.where, "interpolation", interpolation, ["bilinear", "nearest", *others])
     for name, value, refused, known in (
         ("interpolation", method, method in others, "'bilinear' or 'nearest'"),
         ("data_format", data_format, data_format not in (None, "channels_last"), "'channels_last'"),
@@ -270,7 +123,7 @@ def _refuse_unsupported(interpolation: str, data_format: str | None, format: str
     ):
         if refused:
             needs = f"{known}: striate does not support other values of this Keras argument"
-            raise UnsupportedError(_WHERE, f"{name}={value!r}", needs, f"Leave {name} out.")
+            raise UnsupportedError(_KIND.where, f"{name}={value!r}", needs, f"Leave {name} out.")
     if crop and pad:
         got = "crop_to_aspect_ratio=True and pad_to_aspect_ratio=True"
-        raise UserError(_WHERE, got, "one of them", "Crop to lose the edges, pad to keep them.")
+        raise UserError(_KIND.where, got, "one of them", "Crop to lose the edges, pad to keep them.")

@@ -1,13 +1,15 @@
 """Elements of a `Dataset`: tensors, texts, and tuples and dicts of them."""
 
+import operator
 from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from typing import Any
 
 import torch
 
-from striate.data.tensors import as_tensor
+from striate.data.tensors import as_tensor, map_leaves
 from striate.foundation.checks import UserError
+from striate.foundation.nested import StructureError, flatten, map_structure
 
 
 def as_element(where: str, value: Any) -> Any:
@@ -17,13 +19,17 @@ def as_element(where: str, value: Any) -> Any:
         >>> as_element("map", ([1, 2], "cat.jpg"))
         (tensor([1, 2]), 'cat.jpg')
     """
-    if isinstance(value, tuple):
-        return tuple(as_element(where, part) for part in value)
-    if isinstance(value, dict):
-        return {key: as_element(where, part) for key, part in value.items()}
-    if value is None or isinstance(value, str | bytes | PurePath) or is_texts(value):
-        return value
-    return as_tensor(where, "an element", value)
+
+    def convert(leaf: Any) -> Any:
+        stays = isinstance(leaf, str | bytes | PurePath) or is_texts(leaf)
+        return leaf if stays else as_tensor(where, "an element", leaf)
+
+    return map_leaves(convert, value, is_leaf=_is_list)
+
+
+def _is_list(value: Any) -> bool:
+    """A list is one tensor, or texts: what elements are made of is tuples and dicts."""
+    return isinstance(value, list)
 
 
 def is_texts(value: Any) -> bool:
@@ -47,23 +53,21 @@ def stack(where: str, elements: list[Any]) -> Any:
         (tensor([[0., 0.],
                 [1., 1.]]), ['a', 'b'])
     """
-    first = elements[0]
-    if isinstance(first, tuple | dict):
-        keys = list(first) if isinstance(first, dict) else list(range(len(first)))
-        for element in elements:
-            same = isinstance(element, type(first)) and len(element) == len(first)
-            if not same or (isinstance(first, dict) and set(element) != set(first)):
-                needs = "elements of one structure"
-                raise UserError(where, "elements that differ in structure", needs, "Mend the function that makes them.")
-        parts = [stack(where, [element[key] for element in elements]) for key in keys]
-        return dict(zip(keys, parts, strict=True)) if isinstance(first, dict) else tuple(parts)
-    if not isinstance(first, torch.Tensor):
-        return None if first is None else list(elements)
-    shapes = {tuple(element.shape) for element in elements}
-    if len(shapes) > 1:
-        fix = "Resize or pad them to one shape in map() before batch()."
-        raise UserError(where, f"elements of shapes {sorted(shapes)[:3]}", "one shape", fix)
-    return torch.stack(elements)
+
+    def stack_leaves(*leaves: Any) -> Any:
+        if not isinstance(leaves[0], torch.Tensor):
+            return None if leaves[0] is None else list(leaves)
+        shapes = {tuple(leaf.shape) for leaf in leaves}
+        if len(shapes) > 1:
+            fix = "Resize or pad them to one shape in map() before batch()."
+            raise UserError(where, f"elements of shapes {sorted(shapes)[:3]}", "one shape", fix)
+        return torch.stack(leaves)
+
+    try:
+        return map_structure(stack_leaves, *elements, is_leaf=_is_list)
+    except StructureError:
+        needs, fix = "elements of one structure", "Mend the function that makes them."
+        raise UserError(where, "elements that differ in structure", needs, fix) from None
 
 
 def count_slices(where: str, element: Any) -> int:
@@ -77,7 +81,9 @@ def count_slices(where: str, element: Any) -> int:
         2
     """
     lengths: list[int] = []
-    for part in _parts(element):
+    for part in flatten(element, is_leaf=_is_list):
+        if part is None:
+            continue
         if isinstance(part, str | bytes | PurePath) or (isinstance(part, torch.Tensor) and part.ndim == 0):
             fix = "Pass arrays or lists whose first axis counts the elements."
             raise UserError(where, "a single number or text", "something with a first axis to cut", fix)
@@ -88,25 +94,7 @@ def count_slices(where: str, element: Any) -> int:
     return lengths[0]
 
 
-def _parts(element: Any) -> Iterator[Any]:
-    """The tensors, texts and lists of texts in an element."""
-    if isinstance(element, tuple | dict):
-        for part in element.values() if isinstance(element, dict) else element:
-            yield from _parts(part)
-    elif element is not None:
-        yield element
-
-
 def slices(element: Any, count: int, start: int = 0) -> Iterator[Any]:
     """Yield the slices of an element along its first axis, from number `start` on."""
-    if isinstance(element, tuple):
-        yield from zip(*(slices(part, count, start) for part in element), strict=True)
-    elif isinstance(element, dict):
-        for parts in zip(*(slices(part, count, start) for part in element.values()), strict=True):
-            yield dict(zip(element, parts, strict=True))
-    elif element is None:
-        for _ in range(start, count):
-            yield None
-    else:
-        for position in range(start, count):
-            yield element[position]
+    for position in range(start, count):
+        yield map_leaves(operator.itemgetter(position), element, is_leaf=_is_list)

@@ -2,6 +2,7 @@
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -40,6 +41,25 @@ def read_npz(path: Path) -> SampleSet:
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
         raise damaged(where, error, "a whole .npz file") from error
     return as_samples(where, parts, f"an .npz file with {', '.join(names)}")
+
+
+def read_arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Read some arrays out of an .npz, never unpickling anything.
+
+    Raises:
+        UserError: The file is damaged, lacks one of them, or it holds Python objects.
+    """
+    where = f"Reading {str(path)!r}"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            there = [name.removesuffix(".npy") for name in archive.namelist()]
+            for name in names:
+                if name not in there:
+                    got = f"arrays named {', '.join(there[:8]) or 'nothing'}"
+                    raise UserError(where, got, ", ".join(names), "Check which file it is.")
+            return {name: _npz_array(where, archive, name) for name in names}
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+        raise damaged(where, error, "a whole .npz file") from error
 
 
 def _npz_part(where: str, archive: zipfile.ZipFile, names: list[str], pair: tuple[str, str]) -> Part:

@@ -7,44 +7,34 @@ import numpy as np
 import torch
 
 from striate.foundation.checks import UserError
+from striate.foundation.nested import flatten_with_path, map_structure, pack
 
 # torch has no arithmetic for these; the next wider signed type holds every value.
 _WIDER = {"uint16": np.int32, "uint32": np.int64, "uint64": np.int64}
 
 
-def map_leaves(function: Callable[[Any], Any], tree: Any) -> Any:
-    """Apply `function` to every leaf of nested tuples, lists and dicts; `None` stays `None`.
+def map_leaves(function: Callable[[Any], Any], tree: Any, *, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+    """Apply `function` to every leaf of nested tuples, lists and dicts; `None` stays `None`: nothing was given there.
 
     Example:
         >>> map_leaves(lambda leaf: leaf * 2, {"left": 1, "right": (2, None)})
         {'left': 2, 'right': (4, None)}
     """
-    if tree is None:
-        return None
-    if isinstance(tree, dict):
-        return {key: map_leaves(function, value) for key, value in tree.items()}
-    if isinstance(tree, tuple):
-        return tuple(map_leaves(function, value) for value in tree)
-    if isinstance(tree, list):
-        return [map_leaves(function, value) for value in tree]
-    return function(tree)
+    return map_structure(lambda leaf: None if leaf is None else function(leaf), tree, is_leaf=is_leaf)
 
 
 def named_leaves(name: str, tree: Any) -> Iterator[tuple[str, Any]]:
-    """Yield every leaf with the words a user would write to reach it.
+    """Yield every leaf but `None` with the words a user would write to reach it.
 
     Example:
         >>> list(named_leaves("x", {"left": 1, "right": (2, None)}))
         [("x['left']", 1), ("x['right'][0]", 2)]
     """
-    if isinstance(tree, dict):
-        for key, value in tree.items():
-            yield from named_leaves(f"{name}[{key!r}]", value)
-    elif isinstance(tree, list | tuple):
-        for position, value in enumerate(tree):
-            yield from named_leaves(f"{name}[{position}]", value)
-    elif tree is not None:
-        yield name, tree
+    return ((_spell(name, path), leaf) for path, leaf in flatten_with_path(tree) if leaf is not None)
+
+
+def _spell(name: str, path: tuple[Any, ...]) -> str:
+    return name + "".join(f"[{key!r}]" for key in path)
 
 
 def is_array(value: object) -> bool:
@@ -54,9 +44,11 @@ def is_array(value: object) -> bool:
     )
 
 
-def is_tree_of_arrays(value: object) -> bool:
-    """Whether a list or tuple holds arrays (several inputs), not numbers (one input)."""
-    return isinstance(value, list | tuple) and any(is_array(v) or isinstance(v, dict) for v in value)
+def _is_one_array(value: object) -> bool:
+    """Whether `value` is one input: no dict, and no list or tuple of arrays, but perhaps one of numbers."""
+    if isinstance(value, list | tuple):
+        return not any(is_array(part) or isinstance(part, dict) for part in value)
+    return not isinstance(value, dict)
 
 
 def as_tensors(where: str, name: str, value: Any) -> Any:
@@ -74,14 +66,9 @@ def as_tensors(where: str, name: str, value: Any) -> Any:
         >>> as_tensors("fit", "x", {"image": np.zeros((2, 3)), "age": [1, 2]})["image"].dtype
         torch.float32
     """
-    if value is None:
-        return None
-    if isinstance(value, dict):
-        return {key: as_tensors(where, f"{name}[{key!r}]", v) for key, v in value.items()}
-    if is_tree_of_arrays(value):
-        parts = [as_tensors(where, f"{name}[{position}]", v) for position, v in enumerate(value)]
-        return tuple(parts) if isinstance(value, tuple) else parts
-    return as_tensor(where, name, value)
+    leaves = flatten_with_path(value, is_leaf=_is_one_array)
+    tensors = [None if leaf is None else as_tensor(where, _spell(name, path), leaf) for path, leaf in leaves]
+    return pack(value, tensors, is_leaf=_is_one_array)
 
 
 def as_tensor(where: str, name: str, value: Any) -> torch.Tensor:

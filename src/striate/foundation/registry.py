@@ -1,9 +1,9 @@
 """Names for classes: how 'adam', 'Adam' and a Keras config all lead to the same thing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Generic, TypeVar
 
-from striate.foundation.checks import UserError, nearest
+from striate.foundation.checks import UnsupportedError, UserError, nearest
 
 T = TypeVar("T")
 
@@ -17,10 +17,11 @@ class Registry(Generic[T]):
         kind: What an entry is, in words, for errors: "initializer".
         module: The Keras module that exports these classes, written into files: "keras.initializers".
         base: What an entry is an instance of.
+        others: What Keras has of this kind and striate does not: refused as such.
     """
 
-    def __init__(self, kind: str, module: str, base: type[T]) -> None:
-        self.kind, self.module, self.base = kind, module, base
+    def __init__(self, kind: str, module: str, base: type[T], others: Collection[str] = ()) -> None:
+        self.kind, self.module, self.base, self.others = kind, module, base, others
         self.classes: dict[str, type[T]] = {}
         self._keys: dict[str, type[T]] = {}
 
@@ -35,12 +36,19 @@ class Registry(Generic[T]):
 
         return add
 
+    def __contains__(self, name: str) -> bool:
+        return _key(name) in self._keys
+
     def find(self, name: str, where: str) -> type[T]:
         """The class called `name`.
 
         Raises:
+            UnsupportedError: Keras has it, striate does not.
             UserError: There is none; the nearest name is suggested.
         """
+        if _key(name) in map(_key, self.others):
+            needs = f"one of {', '.join(self.classes)}: striate does not have this Keras {self.kind}"
+            raise UnsupportedError(where, f"{self.kind} {name!r}", needs, f"Write a subclass of {self.base.__name__}.")
         if _key(name) not in self._keys:
             raise UserError(where, f"{self.kind} {name!r}", f"a known {self.kind}", nearest(name, self.classes))
         return self._keys[_key(name)]

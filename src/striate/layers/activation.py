@@ -1,56 +1,297 @@
-"""Activations: functions by Keras's names, and the layers that apply them."""
+"""Activations: functions by Keras's names, with its arguments and defaults."""
 
+import functools
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
-from striate.foundation.checks import UserError, check_number, is_int, nearest
-from striate.foundation.shapes import Shape
-from striate.layers.layer import Elementwise, registry
+from striate.foundation.checks import UserError, nearest
+from striate.layers.symbol import Symbol
 
-Function = Callable[[torch.Tensor], torch.Tensor]
+Function = Callable[..., torch.Tensor]
+
+FUNCTIONS: dict[str, Function] = {}
+"""Those that need nothing but a tensor and keep its shape, so that any layer can end with one."""
+OTHERS: dict[str, Function] = {}
+ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
 
 
+def _named(function: Function, table: dict[str, Function] = FUNCTIONS) -> Function:
+    """The function under its name in a table, taking NumPy arrays and lists, too."""
+
+    @functools.wraps(function)
+    def activation(x: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        if not isinstance(x, torch.Tensor | Symbol):
+            x = torch.as_tensor(x)
+        return function(x, *args, **kwargs)
+
+    table[function.__name__] = activation
+    return activation
+
+
+@_named
 def linear(x: torch.Tensor) -> torch.Tensor:
     """The input itself."""
     return x
 
 
-FUNCTIONS: dict[str, Function] = {
-    "linear": linear,
-    "relu": torch.relu,
-    "relu6": F.relu6,
-    "leaky_relu": partial(F.leaky_relu, negative_slope=0.2),
-    "elu": F.elu,
-    "selu": F.selu,
-    "gelu": F.gelu,
-    "silu": F.silu,
-    "hard_silu": F.hardswish,
-    "hard_sigmoid": F.hardsigmoid,
-    "mish": F.mish,
-    "softplus": F.softplus,
-    "softsign": F.softsign,
-    "sigmoid": torch.sigmoid,
-    "log_sigmoid": F.logsigmoid,
-    "tanh": torch.tanh,
-    "exponential": torch.exp,
-    "softmax": partial(torch.softmax, dim=-1),
-    "log_softmax": partial(torch.log_softmax, dim=-1),
-}
-ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
+@_named
+def relu(
+    x: torch.Tensor, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
+) -> torch.Tensor:
+    """Zero for what is below the threshold, the input above it.
+
+    Args:
+        x: Any shape.
+        negative_slope: Slope below the threshold.
+        max_value: The largest value that comes out; None for no limit.
+        threshold: Values up to it are damped: negative_slope * (x - threshold).
+
+    Example:
+        >>> relu([-1.0, 0.5, 2.0], max_value=1.0)
+        tensor([0.0000, 0.5000, 1.0000])
+    """
+    if negative_slope and max_value is None and not threshold:
+        return F.leaky_relu(x, negative_slope)
+    if max_value == 6 and not threshold:
+        y = F.relu6(x)
+    else:
+        y = torch.where(x > threshold, x, 0.0) if threshold else torch.relu(x)
+        y = y if max_value is None else y.clamp(0.0, max_value)
+    return y - negative_slope * torch.relu(threshold - x) if negative_slope else y
 
 
-def get(identifier: Any, where: str = "Activation") -> Function:
-    """The function for a name; None is the identity, a callable is itself.
+@_named
+def relu6(x: torch.Tensor) -> torch.Tensor:
+    """The nearest number from 0 to 6."""
+    return F.relu6(x)
+
+
+@_named
+def leaky_relu(x: torch.Tensor, negative_slope: float = 0.2) -> torch.Tensor:
+    """The input, times the slope where it is below 0."""
+    return F.leaky_relu(x, negative_slope)
+
+
+@_named
+def elu(x: torch.Tensor, alpha: float = 1.0) -> torch.Tensor:
+    """The input, alpha * (exp(x) - 1) where it is below 0.
+
+    Source: Clevert et al., arXiv 1511.07289.
+    """
+    return F.elu(x, alpha)
+
+
+@_named
+def celu(x: torch.Tensor, alpha: float = 1.0) -> torch.Tensor:
+    """The input, alpha * (exp(x / alpha) - 1) where it is below 0.
+
+    Source: Barron, arXiv 1704.07483.
+    """
+    return F.celu(x, alpha)
+
+
+@_named
+def selu(x: torch.Tensor) -> torch.Tensor:
+    """An `elu` that keeps means near 0 and variances near 1 from layer to layer.
+
+    Source: Klambauer et al., arXiv 1706.02515.
+    """
+    return F.selu(x)
+
+
+@_named
+def gelu(x: torch.Tensor, approximate: bool = False) -> torch.Tensor:
+    """The input times the share of a standard normal below it, or the approximation of that by a tanh.
+
+    Source: Hendrycks and Gimpel, arXiv 1606.08415.
+    """
+    return F.gelu(x, approximate="tanh" if approximate else "none")
+
+
+@_named
+def silu(x: torch.Tensor) -> torch.Tensor:
+    """The input times its sigmoid; also called swish.
+
+    Source: Ramachandran et al., arXiv 1710.05941.
+    """
+    return F.silu(x)
+
+
+@_named
+def hard_silu(x: torch.Tensor) -> torch.Tensor:
+    """The input times its `hard_sigmoid`; also called hard_swish.
+
+    Source: Howard et al., arXiv 1905.02244.
+    """
+    return F.hardswish(x)
+
+
+@_named
+def hard_sigmoid(x: torch.Tensor) -> torch.Tensor:
+    """A sixth of the input plus 1/2, from 0 to 1."""
+    return F.hardsigmoid(x)
+
+
+@_named
+def hard_tanh(x: torch.Tensor) -> torch.Tensor:
+    """The nearest number from -1 to 1."""
+    return F.hardtanh(x)
+
+
+@_named
+def hard_shrink(x: torch.Tensor, threshold: float = 0.5) -> torch.Tensor:
+    """The input, 0 where it is within the threshold of 0."""
+    return F.hardshrink(x, threshold)
+
+
+@_named
+def soft_shrink(x: torch.Tensor, threshold: float = 0.5) -> torch.Tensor:
+    """The input, nearer to 0 by the threshold; 0 where it is within the threshold."""
+    return F.softshrink(x, threshold)
+
+
+@_named
+def tanh_shrink(x: torch.Tensor) -> torch.Tensor:
+    """The input minus its tanh."""
+    return F.tanhshrink(x)
+
+
+@_named
+def mish(x: torch.Tensor) -> torch.Tensor:
+    """The input times the tanh of its softplus.
+
+    Source: Misra, arXiv 1908.08681.
+    """
+    return F.mish(x)
+
+
+@_named
+def softplus(x: torch.Tensor) -> torch.Tensor:
+    """log(1 + exp(x))."""
+    return F.softplus(x)
+
+
+@_named
+def softsign(x: torch.Tensor) -> torch.Tensor:
+    """The input divided by 1 + its absolute value."""
+    return F.softsign(x)
+
+
+@_named
+def squareplus(x: torch.Tensor, b: float = 4) -> torch.Tensor:
+    """(x + sqrt(x ** 2 + b)) / 2.
+
+    Source: Barron, arXiv 2112.11687.
+    """
+    return (x + torch.sqrt(x.square() + b)) / 2
+
+
+@_named
+def sparse_plus(x: torch.Tensor) -> torch.Tensor:
+    """0 up to -1, (x + 1) ** 2 / 4 between, x from 1 on."""
+    return torch.where(x <= -1, 0.0, torch.where(x < 1, (x + 1).square() / 4, x))
+
+
+@_named
+def sparse_sigmoid(x: torch.Tensor) -> torch.Tensor:
+    """(x + 1) / 2, from 0 to 1.
+
+    Source: Blondel et al., arXiv 1901.02324.
+    """
+    return torch.where(x <= -1, 0.0, torch.where(x >= 1, 1.0, (x + 1) / 2))
+
+
+@_named
+def sigmoid(x: torch.Tensor) -> torch.Tensor:
+    """1 / (1 + exp(-x))."""
+    return torch.sigmoid(x)
+
+
+@_named
+def log_sigmoid(x: torch.Tensor) -> torch.Tensor:
+    """The logarithm of the sigmoid."""
+    return F.logsigmoid(x)
+
+
+@_named
+def tanh(x: torch.Tensor) -> torch.Tensor:
+    """The hyperbolic tangent."""
+    return torch.tanh(x)
+
+
+@_named
+def exponential(x: torch.Tensor) -> torch.Tensor:
+    """exp(x)."""
+    return torch.exp(x)
+
+
+@_named
+def softmax(x: torch.Tensor, axis: int = -1) -> torch.Tensor:
+    """Positive numbers that sum to one along an axis.
+
+    Example:
+        >>> softmax([[0.0, 0.0], [1000.0, 0.0]])
+        tensor([[0.5000, 0.5000],
+                [1.0000, 0.0000]])
+    """
+    return torch.softmax(x, axis)
+
+
+@_named
+def log_softmax(x: torch.Tensor, axis: int = -1) -> torch.Tensor:
+    """The logarithm of the softmax."""
+    return torch.log_softmax(x, axis)
+
+
+@_named
+def sparsemax(x: torch.Tensor, axis: int = -1) -> torch.Tensor:
+    """As softmax, but small shares are exactly 0.
+
+    These are Keras's numbers, which differ from the paper's where more than one share is above 0: they do not sum to
+    one there, since the cut is made of running sums in the place of the numbers themselves.
+
+    Source: Martins and Astudillo, arXiv 1602.02068.
+
+    Example:
+        >>> sparsemax([0.0, 1.0, 5.0])
+        tensor([0., 0., 1.])
+    """
+    falling = x.sort(dim=axis, descending=True).values
+    total = falling.cumsum(axis)
+    count = torch.arange(1, x.shape[axis] + 1, dtype=x.dtype, device=x.device)
+    count = count.reshape([-1 if at == axis % x.ndim else 1 for at in range(x.ndim)])
+    inside = falling > (total - 1) / count  # the numbers that stay above 0
+    cut = (torch.where(inside, total, 0.0).sum(axis, keepdim=True) - 1) / inside.sum(axis, keepdim=True)
+    return (x - cut).clamp(min=0.0)
+
+
+def threshold(x: torch.Tensor, threshold: float, default_value: float) -> torch.Tensor:
+    """The input where it is above the threshold, the default elsewhere."""
+    return F.threshold(x, threshold, default_value)
+
+
+def glu(x: torch.Tensor, axis: int = -1) -> torch.Tensor:
+    """The first half along an axis, times the sigmoid of the second half.
+
+    Source: Dauphin et al., arXiv 1612.08083.
+    """
+    return F.glu(x, axis)
+
+
+threshold, glu = _named(threshold, OTHERS), _named(glu, OTHERS)
+
+
+def find(identifier: Any, where: str = "Activation") -> Function:
+    """The function for a name or a Keras config; None is the identity, a callable is itself.
 
     Raises:
         UserError: There is none of that name; the nearest is suggested.
 
     Example:
-        >>> get("relu")(torch.tensor([-1.0, 2.0]))
+        >>> find("relu")(torch.tensor([-1.0, 2.0]))
         tensor([0., 2.])
     """
     if identifier is None:
@@ -59,120 +300,39 @@ def get(identifier: Any, where: str = "Activation") -> Function:
         identifier = identifier.get("config")
     if isinstance(identifier, str):
         name = ALIASES.get(identifier.lower(), identifier.lower())
-        if name in FUNCTIONS:
-            return FUNCTIONS[name]
+        if name in FUNCTIONS or name in OTHERS:
+            return {**FUNCTIONS, **OTHERS}[name]
     elif callable(identifier):
         return identifier
     needs = "the name of a known activation, or a function of one tensor"
     raise UserError(where, f"activation={identifier!r}", needs, nearest(str(identifier), [*FUNCTIONS, *ALIASES]))
 
 
-def serialize(function: Function) -> str:
+def get(identifier: Any, where: str = "Activation") -> Function:
+    """As `find`, for a layer to end with: the function must keep the shape and need nothing but a tensor.
+
+    Raises:
+        UserError: There is none of that name, or it is "glu" or "threshold".
+    """
+    function = find(identifier, where)
+    if function is threshold:
+        fix = "Pass a function of one tensor that calls activations.threshold with its two numbers."
+        raise UserError(where, "activation='threshold'", "a function that takes a tensor and nothing else", fix)
+    if function is glu:
+        fix = "Put Activation('glu') after the layer; it halves the last axis."
+        raise UserError(where, "activation='glu'", "a function that keeps the shape", fix)
+    return function
+
+
+def serialize(activation: Function) -> str:
     """The name of a function, as files hold it.
 
     Raises:
         UserError: It is the user's own function: files carry no code.
     """
-    for name, known in FUNCTIONS.items():
-        if function is known:
+    for name, known in {**FUNCTIONS, **OTHERS}.items():
+        if activation is known:
             return name
     needs = "one known by name, since files carry no code"
-    got = f"the function {getattr(function, '__name__', function)!r}"
+    got = f"the function {getattr(activation, '__name__', activation)!r}"
     raise UserError("An activation to be saved", got, needs, "Save the weights alone, or use a named activation.")
-
-
-@registry.register()
-class Activation(Elementwise):
-    """Applies a function to every element.
-
-    Input and output: any shape.
-
-    Args:
-        activation: A name ("relu", "softmax", ...) or a function of one tensor.
-    """
-
-    casts_integers = True
-
-    def __init__(self, activation: Any, **options: Any) -> None:
-        super().__init__(**options)
-        self.activation = get(activation, self.where)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.activation(x)
-
-    def config(self) -> dict[str, Any]:
-        return {"activation": serialize(self.activation)}
-
-
-@registry.register()
-class ReLU(Elementwise):
-    """Zero for what is below the threshold, the input above it.
-
-    Input and output: any shape.
-
-    Args:
-        max_value: The largest value that comes out; None for no limit.
-        negative_slope: Slope below the threshold.
-        threshold: Values up to it are damped: negative_slope * (x - threshold).
-
-    Example:
-        >>> ReLU(max_value=1.0)(torch.tensor([-1.0, 0.5, 2.0]))
-        tensor([0.0000, 0.5000, 1.0000])
-    """
-
-    def __init__(
-        self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **options: Any
-    ) -> None:
-        super().__init__(**options)
-        needs = "a number of at least 0"
-        if max_value is not None:
-            max_value = check_number(self.where, "max_value", max_value, needs, lambda value: value >= 0)
-        self.max_value = max_value
-        self.negative_slope = check_number(self.where, "negative_slope", negative_slope, needs, lambda v: v >= 0)
-        self.threshold = check_number(self.where, "threshold", threshold, needs, lambda value: value >= 0)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.negative_slope and self.max_value is None and not self.threshold:
-            return F.leaky_relu(x, self.negative_slope)
-        y = torch.where(x > self.threshold, x, 0.0) if self.threshold else torch.relu(x)
-        if self.max_value is not None:
-            y = y.clamp(max=self.max_value)
-        return y - self.negative_slope * torch.relu(self.threshold - x) if self.negative_slope else y
-
-    def config(self) -> dict[str, Any]:
-        slope, threshold = self.negative_slope, self.threshold
-        return {"max_value": self.max_value, "negative_slope": slope, "threshold": threshold}
-
-
-@registry.register()
-class Softmax(Elementwise):
-    """Positive numbers that sum to one along an axis.
-
-    Input and output: any shape.
-
-    Args:
-        axis: Along which they sum to one.
-
-    Raises:
-        ShapeError: The input has no such axis.
-    """
-
-    casts_integers = True
-
-    def __init__(self, axis: int = -1, **options: Any) -> None:
-        super().__init__(**options)
-        if not is_int(axis):
-            raise UserError(self.where, f"axis={axis!r}", "a whole number", "Pass axis=-1 for the last axis.")
-        self.axis = int(axis)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.softmax(x, self.axis)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        input_shape = super().compute_output_shape(input_shape)
-        if not -len(input_shape) <= self.axis < len(input_shape):
-            raise self.refuse_shape(input_shape, f"an axis {self.axis}", "Change axis.")
-        return input_shape
-
-    def config(self) -> dict[str, Any]:
-        return {"axis": self.axis}

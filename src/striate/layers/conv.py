@@ -1,22 +1,17 @@
 """Convolution: a filter slides over the input and sums products."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 
-from striate.foundation.checks import UserError, check_choice, check_int, check_ints
-from striate.foundation.shapes import Shape, Window, product
-from striate.layers.layer import Layer, registry
-from striate.layers.spatial import channels_first, channels_last, check_data_format, pad_same, slide
-from striate.layers.weighted import KernelOptions
+from striate.foundation.checks import UserError, check_int
+from striate.foundation.shapes import Shape, product
+from striate.layers.convolution import Convolution
+from striate.layers.layer import registry
 
 
-class Convolution(Layer):
+class Conv(Convolution):
     """Base of Conv1D, Conv2D and Conv3D, which differ in the number of spatial axes only."""
-
-    casts_integers = True
-
-    axes: ClassVar[int]
 
     def __init__(
         self,
@@ -37,89 +32,66 @@ class Convolution(Layer):
     ) -> None:
         super().__init__(**options)
         self.filters = check_int(self.where, "filters", filters)
-        self.kernel_size = check_ints(self.where, "kernel_size", kernel_size, self.axes)
-        self.strides = check_ints(self.where, "strides", strides, self.axes)
-        self.padding = check_choice(self.where, "padding", padding, ("valid", "same"))
-        self.data_format = check_data_format(self.where, data_format)
-        self.dilation_rate = check_ints(self.where, "dilation_rate", dilation_rate, self.axes)
-        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            got = f"strides={self.strides} with dilation_rate={self.dilation_rate}"
-            raise UserError(self.where, got, "one of them to be 1, as Keras does", "Change one of them.")
+        self.set_window(kernel_size, strides, padding, data_format, dilation_rate)
+        self.refuse_strides_with_dilation()
         self.groups = check_int(self.where, "groups", groups)
         if self.filters % self.groups:
             needs = f"groups that divide filters={self.filters}"
             raise UserError(self.where, f"groups={groups}", needs, "Change groups or filters.")
-        self.options = KernelOptions.check(
-            self.where,
-            activation=activation,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-        )
-        self.activation = self.options.activation
+        kernel, bias = (kernel_initializer, kernel_regularizer), (bias_initializer, bias_regularizer)
+        self.set_options(activation, use_bias, kernel=kernel, bias=bias)
 
-    def build(self, input_shape: Shape) -> None:
-        options = self.options
-        shape = (*self.kernel_size, int(input_shape[-1] or 0) // self.groups, self.filters)
-        self.kernel = self.add_weight(shape, options.kernel_initializer, regularizer=options.kernel_regularizer)
-        # Keras's axes (window, in, out) over the memory torch's convolution reads fastest (out, window, in):
-        # no copy in forward, and gradients arrive in the same order.
-        self.kernel.data = self.kernel.data.movedim(-1, 0).contiguous().movedim(0, -1)
-        self.bias = None
-        if options.use_bias:
-            initializer, regularizer = options.bias_initializer, options.bias_regularizer
-            self.bias = self.add_weight((self.filters,), initializer, regularizer=regularizer)
+    def build_kernels(self, channels: int) -> None:
+        shape = (*self.kernel_size, channels // self.groups, self.filters)
+        self.kernel = self.lay_out(self.make_weight("kernel", shape))
+        self.bias = self.make_bias(self.filters)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = channels_first(x)
-        padding = [0] * self.axes
-        if self.padding == "same":
-            x, padding = pad_same(x, self.window(), 0.0)
-        weight = self.kernel.movedim((-1, -2), (0, 1))
-        y = torch.convolution(
-            x, weight, self.bias, self.strides, padding, self.dilation_rate, False, [0] * self.axes, self.groups
-        )
-        return self.activation(channels_last(y))
+        y = self.convolve(self.inward(x), self.torchs_kernel(self.kernel), self.bias, self.groups)
+        return self.activation(self.outward(y))
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_rank(input_shape)
-        channels = input_shape[-1]
-        if channels is None:
-            raise self.refuse_shape(
-                input_shape, "a known number of channels", "Give Input or input_shape a size there."
-            )
+    def check_channels(self, input_shape: Shape) -> int:
+        channels = super().check_channels(input_shape)
         if channels % self.groups:
             raise self.refuse_shape(input_shape, f"channels that groups={self.groups} divides", "Change groups.")
-        if self.built and channels != self.kernel.shape[-2] * self.groups:
-            needs = f"{self.kernel.shape[-2] * self.groups} channels on the last axis"
-            raise self.refuse_shape(input_shape, needs, "Feed it what it was built for; pictures are (N, H, W, C).")
-        return (input_shape[0], *slide(self, input_shape, self.window(), self.padding), self.filters)
+        return channels
 
-    def window(self) -> Window:
-        return Window(self.kernel_size, self.strides, self.dilation_rate)
+    def filters_for(self, channels: int) -> int:
+        return self.filters
 
-    def flops(self, input_shape: Shape) -> int:
-        cells = product(self.compute_output_shape(input_shape)[1:]) or 0
-        products = int(product(self.kernel_size) or 0) * int(input_shape[-1] or 0) // self.groups
-        return cells * (2 * products + int(self.options.use_bias))
+    def products(self, channels: int, cells_in: int, cells_out: int) -> int:
+        return cells_out * self.filters * int(product(self.kernel_size) or 0) * (channels // self.groups)
 
     def config(self) -> dict[str, Any]:
-        return {
-            "filters": self.filters,
-            "kernel_size": list(self.kernel_size),
-            "strides": list(self.strides),
-            "padding": self.padding,
-            "data_format": self.data_format,
-            "dilation_rate": list(self.dilation_rate),
-            "groups": self.groups,
-            **self.options.config(),
-        }
+        return {"filters": self.filters, "groups": self.groups, **super().config()}
+
+
+@registry.register("Convolution1D")
+class Conv1D(Conv):
+    """Slides `filters` windows over series, such as sounds or measurements.
+
+    Input: (N, L, C). Output: (N, L', filters), L' as H' for `Conv2D`, and ceil(L / stride) for "causal".
+
+    Args: as for `Conv2D`, with one size each.
+        padding: "valid", "same", or "causal": zeros before the series only, so that no step sees a later one.
+
+    Raises:
+        UserError: An argument is out of range.
+        ShapeError: The input is not (N, L, C), or smaller than the window.
+
+    Source: "causal" is from van den Oord et al., WaveNet, arXiv 1609.03499.
+
+    Example:
+        >>> Conv1D(8, 3, padding="causal", dilation_rate=4)(torch.zeros(2, 100, 3)).shape
+        torch.Size([2, 100, 8])
+    """
+
+    rank = 3
+    paddings = ("valid", "same", "causal")
 
 
 @registry.register("Convolution2D")
-class Conv2D(Convolution):
+class Conv2D(Conv):
     """Slides `filters` windows over pictures; each output cell is the sum of products, plus bias, activated.
 
     Input: (N, H, W, C). Output: (N, H', W', filters), H' = (H - kernel) // stride + 1 for "valid",
@@ -130,7 +102,7 @@ class Conv2D(Convolution):
         kernel_size: Rows and columns of the window; one number for both.
         strides: Cells it moves by.
         padding: "valid": stays inside; "same": zeros around, so that stride 1 keeps the size.
-        data_format: "channels_last".
+        data_format: "channels_last" (default); or "channels_first" for (N, C, H, W) in and out.
         dilation_rate: Distance between the cells of the window.
         groups: Splits the channels into groups that do not see each other.
         activation: A name or a function; None for none.
@@ -147,5 +119,24 @@ class Conv2D(Convolution):
         torch.Size([1, 62, 62, 32])
     """
 
-    axes = 2
     rank = 4
+
+
+@registry.register("Convolution3D")
+class Conv3D(Conv):
+    """Slides `filters` windows over volumes, such as scans or films.
+
+    Input: (N, D, H, W, C). Output: (N, D', H', W', filters), sizes as for `Conv2D`.
+
+    Args: as for `Conv2D`, with three sizes each.
+
+    Raises:
+        UserError: An argument is out of range.
+        ShapeError: The input is not (N, D, H, W, C), or smaller than the window.
+
+    Example:
+        >>> Conv3D(4, 3, padding="same")(torch.zeros(1, 6, 7, 8, 2)).shape
+        torch.Size([1, 6, 7, 8, 4])
+    """
+
+    rank = 5

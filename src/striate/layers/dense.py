@@ -6,13 +6,13 @@ import torch
 
 from striate.foundation.checks import check_int
 from striate.foundation.shapes import Shape
-from striate.layers.layer import Layer, registry
+from striate.layers.layer import registry
 from striate.layers.structure import is_shape
-from striate.layers.weighted import KernelOptions
+from striate.layers.weighted import Weighted
 
 
 @registry.register()
-class Dense(Layer):
+class Dense(Weighted):
     """activation(x @ kernel + bias), along the last axis.
 
     Input: (N, ..., C). Output: (N, ..., units).
@@ -33,6 +33,7 @@ class Dense(Layer):
     """
 
     casts_integers = True
+    supports_masking = True
 
     def __init__(
         self,
@@ -47,25 +48,12 @@ class Dense(Layer):
     ) -> None:
         super().__init__(**options)
         self.units = check_int(self.where, "units", units)
-        self.options = KernelOptions.check(
-            self.where,
-            activation=activation,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-        )
-        self.activation = self.options.activation
+        kernel, bias = (kernel_initializer, kernel_regularizer), (bias_initializer, bias_regularizer)
+        self.set_options(activation, use_bias, kernel=kernel, bias=bias)
 
     def build(self, input_shape: Shape) -> None:
-        options = self.options
-        shape = (int(input_shape[-1] or 0), self.units)
-        self.kernel = self.add_weight(shape, options.kernel_initializer, regularizer=options.kernel_regularizer)
-        self.bias = None
-        if options.use_bias:
-            initializer, regularizer = options.bias_initializer, options.bias_regularizer
-            self.bias = self.add_weight((self.units,), initializer, regularizer=regularizer)
+        self.kernel = self.make_weight("kernel", (int(input_shape[-1] or 0), self.units))
+        self.bias = self.make_bias(self.units)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.activation(torch.nn.functional.linear(x, self.kernel.t(), self.bias))
@@ -84,7 +72,7 @@ class Dense(Layer):
         cells = 1
         for size in input_shape[1:-1]:
             cells *= size or 1
-        return cells * self.units * (2 * int(input_shape[-1] or 0) + int(self.options.use_bias))
+        return cells * self.units * (2 * int(input_shape[-1] or 0) + int(self.use_bias))
 
     def config(self) -> dict[str, Any]:
-        return {"units": self.units, **self.options.config()}
+        return {"units": self.units, **super().config()}

@@ -34,7 +34,7 @@ class Initializer:
 # Keras's arguments that striate does not support, with the defaults that ask for nothing.
 KERAS_DEFAULTS = {"input_axes": None, "output_axes": None}
 
-registry: Registry[Initializer] = Registry("initializer", "keras.initializers", Initializer)
+registry: Registry[Initializer] = Registry("initializer", "keras.initializers", Initializer, others=("STFT",))
 serialize = registry.serialize
 
 
@@ -43,7 +43,7 @@ def get(identifier: Any, where: str | None = None) -> Initializer:
     return registry.get(identifier, where)
 
 
-@registry.register()
+@registry.register("zero")
 class Zeros(Initializer):
     """All zeros."""
 
@@ -51,7 +51,7 @@ class Zeros(Initializer):
         return torch.zeros(shape)
 
 
-@registry.register()
+@registry.register("one")
 class Ones(Initializer):
     """All ones."""
 
@@ -87,6 +87,31 @@ class Random(Initializer):
 
     def config(self) -> dict[str, Any]:
         return {"seed": self.seed}
+
+
+@registry.register("IdentityInitializer")
+class Identity(Initializer):
+    """Ones on the diagonal of a matrix, zeros elsewhere.
+
+    Args:
+        gain: Factor.
+
+    Example:
+        >>> Identity(2.0)((2, 3))
+        tensor([[2., 0., 0.],
+                [0., 2., 0.]])
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = check_number("Identity", "gain", gain, "a number")
+
+    def __call__(self, shape: tuple[int, ...]) -> torch.Tensor:
+        if len(shape) != 2:
+            raise UserError("Identity", f"shape {shape}", "a matrix, of two axes", "Use another initializer here.")
+        return self.gain * torch.eye(*shape)
+
+    def config(self) -> dict[str, Any]:
+        return {"gain": self.gain}
 
 
 @registry.register("normal")
@@ -246,7 +271,7 @@ class LecunNormal(_Scaled):
     choices = (1.0, "fan_in", "truncated_normal")
 
 
-@registry.register("orthogonal")
+@registry.register("OrthogonalInitializer")
 class Orthogonal(Random):
     """Columns (or rows) at right angles to each other.
 

@@ -10,6 +10,9 @@ from striate.layers.layer import Layer, registry
 from striate.layers.options import check_item_shape
 from striate.layers.symbol import Node, Symbol
 
+# The dtype of texts, for which torch has none.
+TEXT = "string"
+
 
 @registry.register()
 class InputLayer(Layer):
@@ -18,7 +21,7 @@ class InputLayer(Layer):
     Args:
         shape: The shape of one item, without N.
         batch_size: N, where it is fixed.
-        dtype: Of what comes in.
+        dtype: Of what comes in; "string" for texts, which TextVectorization takes.
         batch_shape: shape and batch_size in one, as Keras files hold it.
     """
 
@@ -30,7 +33,8 @@ class InputLayer(Layer):
         batch_shape: tuple[int | None, ...] | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(dtype=dtype, **options)
+        super().__init__(dtype=None if dtype == TEXT else dtype, **options)
+        self.dtype = TEXT if dtype == TEXT else self.dtype
         if batch_shape is not None:
             batch_size, shape = batch_shape[0], tuple(batch_shape[1:])
         if shape is None:

@@ -2,17 +2,22 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 import torch
 
 from striate.foundation.checks import UserError, check_flag, refuse_unknown
 from striate.foundation.names import snake_case, unique_name
+from striate.foundation.nested import flatten, pack
 from striate.foundation.registry import Registry
 from striate.foundation.shapes import LETTERS, Window
 from striate.layers.holder import WeightHolder
-from striate.layers.options import KERAS_DEFAULTS, argument_names, check_item_shape, dtype_name
+from striate.layers.masks import mask_of, put_mask
+from striate.layers.options import KERAS_DEFAULTS, argument_names, check_item_shape
+from striate.layers.policy import DTypePolicy, get_policy
 from striate.layers.structure import as_modules, as_tensor, describe_all, in_dtype, is_shape, mode, shape_of
 from striate.layers.symbol import Node, ShapeError, Symbol, in_context, replace_symbols, symbols_in
 from striate.layers.trial import shape_by_trial
@@ -30,7 +35,8 @@ class Layer(WeightHolder):
     Args:
         name: Unique within a model; made from the class name if left out.
         trainable: Whether training changes the weights.
-        dtype: The dtype of the weights: "float32" (default) or "float64".
+        dtype: The dtype of the weights and of what is computed, or a policy such as "mixed_bfloat16"; the global
+            policy, "float32" unless told otherwise, if left out.
         input_shape: For the first layer of a `Sequential`: the shape of one item, without N.
 
     Example:
@@ -48,6 +54,8 @@ class Layer(WeightHolder):
     rank: ClassVar[int | None] = None
     # Whether whole numbers that come in become floats. Not so in layers of one's own: they may look things up.
     casts_integers: ClassVar[bool] = False
+    # Whether the output brings a mask along; else the input's ends here.
+    supports_masking: bool = False
     # What Keras's files note as `training` of a call that did not say it: the default of its own layer's call.
     noted_training: ClassVar[bool | None] = None
 
@@ -67,7 +75,10 @@ class Layer(WeightHolder):
         if name is not None and (not isinstance(name, str) or not name or "." in name or "/" in name):
             raise UserError(kind, f"name={name!r}", "a text without '.' and '/'", "Choose another name.")
         self.name = name or unique_name(snake_case(kind))
-        self.dtype = dtype_name(self.where, dtype)
+        policy = get_policy(self.where, dtype)
+        self.dtype = policy.variable_dtype
+        # The dtype to compute in where that is another than the weights'.
+        self.mixed = None if policy.compute_dtype == self.dtype else policy.compute_dtype
         self.declared_shape = None if input_shape is None else check_item_shape(self.where, input_shape)
         self.built = False
         self.nodes: list[Node] = []
@@ -84,7 +95,7 @@ class Layer(WeightHolder):
         call = getattr(self, "call", None)
         if call is None:
             raise UserError(self.where, "a call", "a forward method", "Write forward(self, x) in the class.")
-        if _takes_training(type(self).call):  # type: ignore[attr-defined]
+        if self._takes("training"):
             kwargs.setdefault("training", self.training)
         return call(*args, **kwargs)
 
@@ -102,13 +113,29 @@ class Layer(WeightHolder):
     def try_shape(self, input_shape: Any) -> Any:
         """The shape that comes out when the layer is run on zeros, in inference mode."""
         forward = self.forward
-        if _takes_training(type(self).forward):
+        if self._takes("training"):
             forward = functools.partial(forward, training=False)
         return shape_by_trial(self, forward, input_shape)
 
     def config(self) -> dict[str, Any]:
         """The arguments that make the same layer again, without those that every layer has."""
         return {}
+
+    def compute_mask(self, inputs: Any, mask: Any) -> Any:
+        """The mask of the output, for a layer with `supports_masking`; None where every step counts.
+
+        Args:
+            inputs: What came in.
+            mask: The mask it brought along: (N, steps), True where a step counts; or None.
+        """
+        return mask
+
+    def takes_over(self, before: Sequence["Layer"]) -> bool:
+        """Whether this layer can do the work of the layers that come right before it in a network, too.
+
+        They are not called then, but given to `forward` as its argument `after`.
+        """
+        return False
 
     def window(self) -> Window | None:
         """The sliding window of a spatial layer, from which receptive fields follow."""
@@ -143,26 +170,60 @@ class Layer(WeightHolder):
                 on symbols says it for whenever the network is called without `training`; `fit`, `evaluate` and
                 `predict` always say it.
         """
-        if any(True for _ in symbols_in((args, kwargs))):
+        if symbols_in((args, kwargs)):
             return self._record(args, kwargs if training is None else {**kwargs, "training": training})
+        mask = mask_of(args[0]) if args and kwargs.get("mask") is None else kwargs.get("mask")
         inputs = tuple(self.cast(as_tensor(value, self.dtype)) for value in args)
-        kwargs = {name: self._cast_option(as_tensor(value, self.dtype)) for name, value in kwargs.items()}
+        kwargs = {name: self._cast_floats(as_tensor(value, self.dtype)) for name, value in kwargs.items()}
         self.seen_shape = shape_of(inputs[0], self.where) if inputs else None
         self._prepare(self.seen_shape)
-        if _takes_training(type(self).forward):
+        if self._takes("training"):
             kwargs["training"] = self.training if training is None else training
-        if training is None:
+        if mask is not None and self._takes("mask"):
+            kwargs["mask"] = mask
+        with nullcontext() if training is None else mode(self, training):
+            outputs = self._compute(*inputs, **kwargs)
+        self._hand_on(inputs[0] if inputs else None, mask, outputs)
+        return outputs
+
+    def _takes(self, argument: str) -> bool:
+        """Whether `forward`, or the `call` in its place, has this argument."""
+        return argument in _arguments_of(getattr(type(self), "call", type(self).forward))
+
+    def _hand_on(self, inputs: Any, mask: Any, outputs: Any) -> None:
+        """Give the outputs the mask that they are to bring along."""
+        if self.supports_masking:
+            put_mask(outputs, self.compute_mask(inputs, mask))
+        elif mask is not None and not self._takes("mask"):
+            text = f"{self.where} got a mask (of steps that count) and neither uses it nor hands it on."
+            warnings.warn(text, stacklevel=3)
+
+    def _compute(self, *inputs: Any, **kwargs: Any) -> Any:
+        """What torch does when a module is called; in mixed precision under torch's autocast, which casts weights."""
+        if self.mixed is None:
             return super().__call__(*inputs, **kwargs)
-        with mode(self, training):
-            return super().__call__(*inputs, **kwargs)
+        device = next((leaf.device.type for leaf in inputs if isinstance(leaf, torch.Tensor)), "cpu")
+        with torch.autocast(device, getattr(torch, self.mixed)):
+            outputs = super().__call__(*inputs, **kwargs)
+        return self._cast_floats(outputs)
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype of the inputs, of the arithmetic and of the outputs."""
+        return self.mixed or self.dtype
+
+    @property
+    def dtype_policy(self) -> DTypePolicy:
+        """How precisely the layer works."""
+        return DTypePolicy(f"mixed_{self.mixed}" if self.mixed else self.dtype)
 
     def cast(self, value: Any) -> Any:
         """What came in, in the dtype that the layer computes in (Keras's autocast)."""
-        return in_dtype(value, getattr(torch, self.dtype), self.casts_integers)
+        return in_dtype(value, getattr(torch, self.compute_dtype), self.casts_integers)
 
-    def _cast_option(self, value: Any) -> Any:
-        """As `cast`, for keyword arguments: whole numbers stay, since masks and indices come this way."""
-        return in_dtype(value, getattr(torch, self.dtype), integers=False)
+    def _cast_floats(self, value: Any) -> Any:
+        """As `cast`, but whole numbers stay, since masks and indices come as keyword arguments."""
+        return in_dtype(value, getattr(torch, self.compute_dtype), integers=False)
 
     def ensure_built(self, input_shape: Any) -> Any:
         """Check the input's shape, make the weights if there are none yet, and return the output's shape."""
@@ -209,9 +270,13 @@ class Layer(WeightHolder):
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> "Layer":
         """Where torch's to(), double(), cuda() arrive: dtypes on record follow the weights."""
         super()._apply(fn, recurse)
+        before = self.dtype
         holders: list[Layer | Symbol] = [self, *symbols_in([node.outputs for node in self.nodes])]
         for holder in holders:
+            if holder.dtype == "string":  # texts stay texts
+                continue
             holder.dtype = str(fn(torch.empty(0, dtype=getattr(torch, holder.dtype))).dtype).removeprefix("torch.")
+        self.mixed = self.mixed if self.dtype == before else None
         return self
 
     @property
@@ -230,7 +295,7 @@ class Layer(WeightHolder):
         policy = {
             "module": "keras",
             "class_name": "DTypePolicy",
-            "config": {"name": self.dtype},
+            "config": {"name": self.dtype_policy.name},
             "registered_name": None,
         }
         return {"name": self.name, "trainable": self._trainable, "dtype": policy, **self.config()}
@@ -248,7 +313,7 @@ class Layer(WeightHolder):
 
     def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Make a node and the symbols that come out of it."""
-        first = next(symbols_in((args, kwargs)))
+        first = symbols_in((args, kwargs))[0]
         shapes = replace_symbols(args[0] if args else first, lambda symbol: symbol.shape)
         try:
             output = self.ensure_built(shapes)
@@ -259,29 +324,20 @@ class Layer(WeightHolder):
         if is_shape(output):
             node.outputs = Symbol(output, dtype, node)
         else:
-            node.outputs = [Symbol(shape, dtype, node, index) for index, shape in enumerate(output)]
+            shapes = flatten(output, is_leaf=is_shape)
+            made = [Symbol(shape, dtype, node, index) for index, shape in enumerate(shapes)]
+            node.outputs = pack(list(output), made, is_leaf=is_shape)
         self.nodes.append(node)
         return node.outputs
 
     def output_dtype(self, dtype: str) -> str:
         """The dtype that comes out for one that goes in."""
-        return self.dtype
-
-
-class Elementwise(Layer):
-    """Base of the layers whose output has their input's shape."""
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        if not is_shape(input_shape):
-            raise self.refuse_shape(
-                input_shape, "one array", "Call it on each, or join them before (Add, Concatenate)."
-            )
-        return tuple(input_shape)
+        return self.compute_dtype
 
 
 registry: Registry[Layer] = Registry("layer", "keras.layers", Layer)
 
 
 @functools.cache
-def _takes_training(call: Callable[..., Any]) -> bool:
-    return "training" in inspect.signature(call).parameters
+def _arguments_of(method: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(method).parameters)

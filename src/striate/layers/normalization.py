@@ -1,21 +1,115 @@
 """Layers that give their input a mean of zero and a variance of one."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from striate.foundation.checks import UserError, check_flag, check_number, is_int
-from striate.foundation.shapes import Shape
+from striate.foundation.shapes import Shape, describe, product
 from striate.layers import initializers, regularizers
-from striate.layers.layer import Layer, registry
-from striate.layers.structure import is_shape
+from striate.layers.elementwise import Elementwise
+from striate.layers.layer import registry
+
+KINDS = ("beta", "gamma")
+
+
+class Normalizing(Elementwise):
+    """Base of the layers that normalise, then multiply by gamma and add beta.
+
+    Args:
+        epsilon: Added to the variance.
+        center, scale: Whether beta is added and gamma multiplied.
+        beta_initializer, gamma_initializer: First values of beta and gamma.
+        beta_regularizer, gamma_regularizer: Penalties added to the loss.
+    """
+
+    casts_integers = True
+
+    def set_options(
+        self, epsilon: float, center: bool, scale: bool, initial: Sequence[Any], penalties: Sequence[Any]
+    ) -> None:
+        """Check what they share; of beta and gamma in this order.
+
+        Raises:
+            UserError: A name is not known, or a number out of range.
+        """
+        self.epsilon = check_number(self.where, "epsilon", epsilon, "a positive number", lambda v: v > 0)
+        self.center = check_flag(self.where, "center", center)
+        self.scale = check_flag(self.where, "scale", scale)
+        self.initializers = [initializers.get(value, self.where) for value in initial]
+        self.regularizers = [None if value is None else regularizers.get(value, self.where) for value in penalties]
+
+    def make_weights(self, shape: tuple[int, ...]) -> None:
+        """Make gamma and beta."""
+        beta, gamma = self.initializers[:2]
+        self.gamma = self.add_weight(shape, gamma, regularizer=self.regularizers[1]) if self.scale else None
+        self.beta = self.add_weight(shape, beta, regularizer=self.regularizers[0]) if self.center else None
+        self.weight_shape = shape
+
+    def check_channels(self, input_shape: Shape, axes: Sequence[int]) -> None:
+        """Refuse a shape that lacks one of the axes, or whose size there is not known, or not what it was.
+
+        Raises:
+            ShapeError: It is so.
+        """
+        named = f"axis {axes[0]}" if len(axes) == 1 else f"axes {tuple(axes)}"
+        if not all(-len(input_shape) < axis < len(input_shape) and axis for axis in axes):
+            raise self.refuse_shape(input_shape, f"(N, ..., C) with the {named} to normalise", "Change axis.")
+        sizes = tuple(input_shape[axis] for axis in axes)
+        if None in sizes:
+            fix = "Give Input or input_shape a size there."
+            raise self.refuse_shape(input_shape, f"{'an ' * (len(axes) == 1)}{named} of known size", fix)
+        if self.built and sizes != self.weight_shape:
+            needs = f"{self.weight_shape[0]} channels" if len(axes) == 1 else f"sizes {describe(self.weight_shape)}"
+            fix = "Feed it what it was built for, or make a new layer."
+            raise self.refuse_shape(input_shape, f"{needs} on {named}", fix)
+
+    def flops(self, input_shape: Shape) -> int:
+        return 2 * int(product(size or 1 for size in input_shape[1:]) or 0)
+
+    def config(self) -> dict[str, Any]:
+        initial, penalties = zip(KINDS, self.initializers, strict=False), zip(KINDS, self.regularizers, strict=True)
+        return {
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            **{f"{kind}_initializer": initializers.serialize(value) for kind, value in initial},
+            **{f"{kind}_regularizer": value and regularizers.serialize(value) for kind, value in penalties},
+        }
+
+
+def check_axis(where: str, axis: Any) -> int:
+    """Return `axis` if it is a whole number.
+
+    Raises:
+        UserError: It is not.
+    """
+    if not is_int(axis):
+        raise UserError(where, f"axis={axis!r}", "a whole number", "Pass axis=-1 for channels-last arrays.")
+    return int(axis)
+
+
+def check_axes(where: str, axis: Any) -> int | list[int]:
+    """Return `axis` if it is a whole number, or a list of different ones, counted from the same end.
+
+    Raises:
+        UserError: It is not.
+    """
+    if is_int(axis):
+        return int(axis)
+    listed = isinstance(axis, list | tuple) and len(axis) > 0 and all(map(is_int, axis))
+    if not listed or len(set(axis)) < len(axis) or len({one < 0 for one in axis}) > 1:
+        needs = "a whole number, or a list of different ones, all counted from the front or all from the end"
+        raise UserError(where, f"axis={axis!r}", needs, "Pass for example axis=-1, or axis=[1, 2].")
+    return [int(one) for one in axis]
 
 
 @registry.register()
-class BatchNormalization(Layer):
+class BatchNormalization(Normalizing):
     """Normalises every channel over the batch in training, by moving statistics otherwise.
 
-    Input and output: (N, ..., C).
+    Input and output: (N, ..., C). Steps that a mask leaves out do not count in the batch's statistics.
 
     Args:
         axis: The axis of the channels.
@@ -27,6 +121,7 @@ class BatchNormalization(Layer):
         beta_regularizer, gamma_regularizer: Penalties added to the loss.
 
     Raises:
+        UserError: The mask is not of the input's shape without its last axis.
         ShapeError: The axis is not there, or its size not known.
 
     Source: Ioffe and Szegedy, arXiv 1502.03167.
@@ -35,8 +130,6 @@ class BatchNormalization(Layer):
         >>> BatchNormalization()(torch.ones(8, 4, 4, 3), training=True).abs().max()
         tensor(0., grad_fn=<MaxBackward1>)
     """
-
-    casts_integers = True
 
     def __init__(
         self,
@@ -54,30 +147,29 @@ class BatchNormalization(Layer):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        if not is_int(axis):
-            raise UserError(self.where, f"axis={axis!r}", "a whole number", "Pass axis=-1 for channels-last arrays.")
-        self.axis = int(axis)
+        self.axis = check_axis(self.where, axis)
         self.momentum = check_number(self.where, "momentum", momentum, "a share from 0 to 1", lambda v: 0 <= v <= 1)
-        self.epsilon = check_number(self.where, "epsilon", epsilon, "a positive number", lambda v: v > 0)
-        self.center = check_flag(self.where, "center", center)
-        self.scale = check_flag(self.where, "scale", scale)
-        given = (beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer)
-        self.initializers = [initializers.get(value, self.where) for value in given]
-        penalties = (beta_regularizer, gamma_regularizer)
-        self.regularizers = [None if value is None else regularizers.get(value, self.where) for value in penalties]
+        initial = (beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer)
+        self.set_options(epsilon, center, scale, initial, (beta_regularizer, gamma_regularizer))
 
     def build(self, input_shape: Shape) -> None:
         shape = (int(input_shape[self.axis] or 0),)
-        beta, gamma, mean, variance = self.initializers
-        self.gamma = self.add_weight(shape, gamma, regularizer=self.regularizers[1]) if self.scale else None
-        self.beta = self.add_weight(shape, beta, regularizer=self.regularizers[0]) if self.center else None
+        self.make_weights(shape)
+        mean, variance = self.initializers[2:]
         self.moving_mean: torch.Tensor
         self.moving_variance: torch.Tensor
         dtype = getattr(torch, self.dtype)
         self.register_buffer("moving_mean", mean(shape).to(dtype))
         self.register_buffer("moving_variance", variance(shape).to(dtype))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        if mask is not None and (
+            mask.ndim != x.ndim - 1 or any(size not in (1, own) for size, own in zip(mask.shape, x.shape, strict=False))
+        ):
+            got, needs = f"a mask of shape {describe(mask.shape)}", f"{describe(x.shape[:-1])}, the input's but for C"
+            raise UserError(self.where, got, needs, "Pass a mask with one truth for every step.")
+        if mask is not None and self.training and self.trainable:
+            return self._normalise_counted(x, mask)
         # Any shape as (N, C, cells, 1): for channels-last arrays a view that torch's fast path takes.
         moved = x.movedim(self.axis, -1)
         flat = moved.reshape(x.shape[0], -1, 1, moved.shape[-1]).movedim(-1, 1)
@@ -94,38 +186,37 @@ class BatchNormalization(Layer):
         y = torch.batch_norm(x, self.gamma, self.beta, mean, variance, True, 1.0, self.epsilon, cudnn)
         cells = x.numel() // x.shape[1]
         variance = variance * ((cells - 1) / cells) if cells > 1 else torch.zeros_like(variance)
+        self._move(mean, variance)
+        return y
+
+    def _normalise_counted(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """As `_normalise` in training, with the statistics of the steps that count."""
+        x = x.to(self.moving_mean.dtype)  # sums want more digits than half precision has
+        counts = mask.bool().unsqueeze(-1).expand(x.shape)
+        axes = [axis for axis in range(x.ndim) if axis != self.axis % x.ndim]
+        number = counts.sum(axes, keepdim=True).to(x.dtype) + 1e-7  # as Keras, so that none at all gives zeros
+        mean = torch.where(counts, x, 0.0).sum(axes, keepdim=True) / number
+        variance = torch.where(counts, x - mean, 0.0).square().sum(axes, keepdim=True) / number
+        self._move(mean.flatten(), variance.flatten())
+        factor = torch.rsqrt(variance + self.epsilon)
+        y = (x - mean) * (factor if self.gamma is None else factor * self.gamma.reshape(factor.shape))
+        return y if self.beta is None else y + self.beta.reshape(factor.shape)
+
+    def _move(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
+        """Let the moving statistics follow those of a batch."""
         with torch.no_grad():
             self.moving_mean.lerp_(mean, 1 - self.momentum)
             self.moving_variance.lerp_(variance, 1 - self.momentum)
-        return y
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        there = is_shape(input_shape) and len(input_shape) >= 2 and -len(input_shape) <= self.axis < len(input_shape)
-        if not there or self.axis % len(input_shape) == 0:
-            raise self.refuse_shape(input_shape, f"(N, ..., C) with an axis {self.axis} of channels", "Change axis.")
-        if input_shape[self.axis] is None:
-            fix = "Give Input or input_shape a size there."
-            raise self.refuse_shape(input_shape, f"an axis {self.axis} of known size", fix)
-        if self.built and input_shape[self.axis] != self.moving_mean.shape[0]:
-            needs = f"{self.moving_mean.shape[0]} channels on axis {self.axis}"
-            raise self.refuse_shape(input_shape, needs, "Feed it what it was built for, or make a new layer.")
+        input_shape = super().compute_output_shape(input_shape)
+        self.check_channels(input_shape, [self.axis])
         return input_shape
 
-    def flops(self, input_shape: Shape) -> int:
-        cells = 1
-        for size in input_shape[1:]:
-            cells *= size or 1
-        return 2 * cells
-
     def config(self) -> dict[str, Any]:
-        kinds = ("beta", "gamma", "moving_mean", "moving_variance")
-        first = {
+        kinds = ("moving_mean", "moving_variance")
+        moving = {
             f"{kind}_initializer": initializers.serialize(value)
-            for kind, value in zip(kinds, self.initializers, strict=True)
+            for kind, value in zip(kinds, self.initializers[2:], strict=True)
         }
-        penalties = {
-            f"{kind}_regularizer": None if value is None else regularizers.serialize(value)
-            for kind, value in zip(kinds, self.regularizers, strict=False)
-        }
-        own = {"axis": self.axis, "momentum": self.momentum, "epsilon": self.epsilon}
-        return {**own, "center": self.center, "scale": self.scale, **first, **penalties}
+        return {"axis": self.axis, "momentum": self.momentum, **super().config(), **moving}

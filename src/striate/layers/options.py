@@ -5,23 +5,28 @@ from typing import Any
 import numpy as np
 import torch
 
-from striate.foundation.checks import UserError, check_choice
+from striate.foundation.checks import UserError
 from striate.foundation.shapes import Shape, describe
 from striate.layers.structure import is_shape
-
-DTYPES = ("float32", "float64", "float16", "bfloat16", "int32", "int64", "uint8", "bool")
 
 # Keras's layer arguments that striate does not support, with the defaults that ask for nothing.
 KERAS_DEFAULTS = {
     "activity_regularizer": None,
     "kernel_constraint": None,
+    "recurrent_constraint": None,
     "bias_constraint": None,
+    "implementation": 2,
+    "depthwise_constraint": None,
+    "pointwise_constraint": None,
     "beta_constraint": None,
     "gamma_constraint": None,
+    "alpha_constraint": None,
+    "embeddings_constraint": None,
     "lora_rank": None,
     "lora_alpha": None,
     "quantization_config": None,
     "autocast": True,
+    "rms_scaling": False,
     "renorm": False,
     "renorm_clipping": None,
     "renorm_momentum": 0.99,
@@ -67,15 +72,6 @@ def check_weights(where: str, own: list[torch.Tensor], given: list[Any]) -> list
             raise UserError(where, got, describe(weight.shape), fix)
         values.append(value)
     return values
-
-
-def dtype_name(where: str, dtype: Any) -> str:
-    """The name of a dtype given as a name, a torch dtype, or Keras's policy config."""
-    if dtype is None:
-        return "float32"
-    if isinstance(dtype, dict):
-        dtype = dtype.get("config", {}).get("name")
-    return check_choice(where, "dtype", str(dtype).removeprefix("torch."), DTYPES)
 
 
 def argument_names(cls: type) -> list[str]:

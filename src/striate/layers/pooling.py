@@ -1,25 +1,24 @@
 """Pooling: a window slides over the input and keeps its largest value, or its mean."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 
-from striate.foundation.checks import check_choice, check_flag, check_ints
-from striate.foundation.shapes import Shape, Window
-from striate.layers.layer import Layer, registry
-from striate.layers.spatial import channels_first, channels_last, check_data_format, pad_same, slide
+from striate.foundation.checks import check_choice, check_ints
+from striate.foundation.shapes import Shape, Window, product
+from striate.layers.layer import registry
+from striate.layers.spatial import Spatial, check_data_format, pad
 
-MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
-AVERAGE_POOL = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+# By the axes of the array that torch sees; series come as pictures.
+MAX_POOL = {4: F.max_pool2d, 5: F.max_pool3d}
+AVERAGE_POOL = {4: F.avg_pool2d, 5: F.avg_pool3d}
 
 
-class Pooling(Layer):
-    """Base of the windowed pools; `axes` is the number of spatial axes."""
+class Pooling(Spatial):
+    """Base of the windowed pools."""
 
     casts_integers = True
-
-    axes: ClassVar[int]
 
     def __init__(
         self,
@@ -37,7 +36,7 @@ class Pooling(Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.check_rank(input_shape)
-        return (input_shape[0], *slide(self, input_shape, self.window(), self.padding), input_shape[-1])
+        return self.with_sizes(input_shape, self.slide(input_shape, self.padding))
 
     def window(self) -> Window:
         return Window(self.pool_size, self.strides, (1,) * self.axes)
@@ -65,40 +64,61 @@ class MaxPooling(Pooling):
         super().__init__(pool_size, strides, padding, data_format, **options)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x, padding = channels_first(x), [0] * self.axes
-        if self.padding == "same":
-            x, padding = pad_same(x, self.window(), float("-inf"))
-        return channels_last(MAX_POOL[self.axes](x, self.pool_size, self.strides, padding))
+        window = self.inner_window()
+        x, padding = pad(self.inward(x), window, self.padding, float("-inf"))
+        return self.outward(MAX_POOL[x.ndim](x, window.kernel, window.stride, padding))
 
 
 class AveragePooling(Pooling):
     """Base of the pools that keep the mean of the cells inside the input."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = channels_first(x)
-        average = AVERAGE_POOL[self.axes]
-        if self.padding == "valid":
-            return channels_last(average(x, self.pool_size, self.strides))
-        padded, padding = pad_same(x, self.window(), 0.0)
+        x, window = self.inward(x), self.inner_window()
+        average = AVERAGE_POOL[x.ndim]
+        padded, padding = pad(x, window, self.padding, 0.0)
         if padded is x:
-            return channels_last(average(x, self.pool_size, self.strides, padding, count_include_pad=False))
+            return self.outward(average(x, window.kernel, window.stride, padding, count_include_pad=False))
         # torch cannot leave out cells padded on one side only: divide by the share of the window that is inside.
-        inside, _ = pad_same(torch.ones_like(x[:1, :1]), self.window(), 0.0)
-        share = average(inside, self.pool_size, self.strides)
-        return channels_last(average(padded, self.pool_size, self.strides) / share)
+        inside, _ = pad(torch.ones_like(x[:1, :1]), window, self.padding, 0.0)
+        share = average(inside, window.kernel, window.stride)
+        return self.outward(average(padded, window.kernel, window.stride) / share)
+
+    def flops(self, input_shape: Shape) -> int:
+        """A sum over the window and a division, whether or not cells of it lie outside."""
+        cells = product(self.compute_output_shape(input_shape)[1:])
+        return int(cells or 0) * int(product(self.pool_size) or 0)
+
+
+@registry.register("MaxPool1D")
+class MaxPooling1D(MaxPooling):
+    """Keeps the largest value of every window of a series.
+
+    Input: (N, L, C). Output: (N, L', C), L' as H' for `Conv2D`.
+
+    Args: as for `MaxPooling2D`, with one size each.
+
+    Raises:
+        ShapeError: The input is not (N, L, C), or smaller than the window.
+
+    Example:
+        >>> MaxPooling1D(4)(torch.zeros(2, 100, 8)).shape
+        torch.Size([2, 25, 8])
+    """
+
+    rank = 3
 
 
 @registry.register("MaxPool2D")
 class MaxPooling2D(MaxPooling):
     """Keeps the largest value of every window.
 
-    Input: (N, H, W, C). Output: (N, H', W', C), sizes as for Conv2D.
+    Input: (N, H, W, C). Output: (N, H', W', C), sizes as for `Conv2D`.
 
     Args:
         pool_size: Rows and columns of the window; one number for both.
         strides: Cells it moves by; as many as it is large if left out.
         padding: "valid" or "same"; padded cells never win.
-        data_format: "channels_last".
+        data_format: "channels_last" (default); or "channels_first" for (N, C, H, W) in and out.
 
     Raises:
         ShapeError: The input is not (N, H, W, C), or smaller than the window.
@@ -108,70 +128,84 @@ class MaxPooling2D(MaxPooling):
         torch.Size([1, 31, 31, 32])
     """
 
-    axes = 2
     rank = 4
+
+
+@registry.register("MaxPool3D")
+class MaxPooling3D(MaxPooling):
+    """Keeps the largest value of every window of a volume.
+
+    Input: (N, D, H, W, C). Output: (N, D', H', W', C), sizes as for `Conv2D`.
+
+    Args: as for `MaxPooling2D`, with three sizes each.
+
+    Raises:
+        ShapeError: The input is not (N, D, H, W, C), or smaller than the window.
+
+    Example:
+        >>> MaxPooling3D((1, 2, 2))(torch.zeros(1, 6, 8, 8, 4)).shape
+        torch.Size([1, 6, 4, 4, 4])
+    """
+
+    rank = 5
+
+
+@registry.register("AvgPool1D")
+class AveragePooling1D(AveragePooling):
+    """Keeps the mean of every window of a series; with padding="same" of its cells inside the input.
+
+    Input: (N, L, C). Output: (N, L', C), L' as H' for `Conv2D`.
+
+    Args: as for `AveragePooling2D`, with one size each.
+
+    Raises:
+        ShapeError: The input is not (N, L, C), or smaller than the window.
+
+    Example:
+        >>> AveragePooling1D(4, strides=2)(torch.zeros(2, 100, 8)).shape
+        torch.Size([2, 49, 8])
+    """
+
+    rank = 3
 
 
 @registry.register("AvgPool2D")
 class AveragePooling2D(AveragePooling):
     """Keeps the mean of every window; with padding="same" of its cells inside the input.
 
-    Input: (N, H, W, C). Output: (N, H', W', C), sizes as for Conv2D.
+    Input: (N, H, W, C). Output: (N, H', W', C), sizes as for `Conv2D`.
 
     Args:
         pool_size: Rows and columns of the window; one number for both.
         strides: Cells it moves by; as many as it is large if left out.
         padding: "valid" or "same".
-        data_format: "channels_last".
+        data_format: "channels_last" (default); or "channels_first" for (N, C, H, W) in and out.
 
     Raises:
         ShapeError: The input is not (N, H, W, C), or smaller than the window.
-    """
 
-    axes = 2
-    rank = 4
-
-
-class GlobalPooling(Layer):
-    """Base of the pools whose window is the whole input."""
-
-    casts_integers = True
-
-    def __init__(self, data_format: str | None = None, keepdims: bool = False, **options: Any) -> None:
-        super().__init__(**options)
-        self.data_format = check_data_format(self.where, data_format)
-        self.keepdims = check_flag(self.where, "keepdims", keepdims)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_rank(input_shape)
-        spatial = (1,) * (len(input_shape) - 2) if self.keepdims else ()
-        return (input_shape[0], *spatial, input_shape[-1])
-
-    def config(self) -> dict[str, Any]:
-        return {"data_format": self.data_format, "keepdims": self.keepdims}
-
-
-@registry.register("GlobalMaxPool2D")
-class GlobalMaxPooling2D(GlobalPooling):
-    """The largest value of every channel.
-
-    Input: (N, H, W, C). Output: (N, C), or (N, 1, 1, C) with keepdims.
+    Example:
+        >>> AveragePooling2D(2)(torch.ones(1, 4, 4, 1)).flatten().tolist()
+        [1.0, 1.0, 1.0, 1.0]
     """
 
     rank = 4
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.amax((1, 2), keepdim=self.keepdims)
 
+@registry.register("AvgPool3D")
+class AveragePooling3D(AveragePooling):
+    """Keeps the mean of every window of a volume; with padding="same" of its cells inside the input.
 
-@registry.register("GlobalAvgPool2D")
-class GlobalAveragePooling2D(GlobalPooling):
-    """The mean of every channel.
+    Input: (N, D, H, W, C). Output: (N, D', H', W', C), sizes as for `Conv2D`.
 
-    Input: (N, H, W, C). Output: (N, C), or (N, 1, 1, C) with keepdims.
+    Args: as for `AveragePooling2D`, with three sizes each.
+
+    Raises:
+        ShapeError: The input is not (N, D, H, W, C), or smaller than the window.
+
+    Example:
+        >>> AveragePooling3D(2)(torch.zeros(1, 6, 8, 8, 4)).shape
+        torch.Size([1, 3, 4, 4, 4])
     """
 
-    rank = 4
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.mean((1, 2), keepdim=self.keepdims)
+    rank = 5

@@ -4,8 +4,9 @@ from typing import Any
 
 import torch
 
-from striate.foundation.checks import check_number
+from striate.foundation.checks import UserError, check_choice, check_number
 from striate.foundation.registry import Registry
+from striate.foundation.shapes import describe
 
 
 class Regularizer:
@@ -86,4 +87,39 @@ class L2(Regularizer):
         return {"l2": self.l2}
 
 
+@registry.register()
+class OrthogonalRegularizer(Regularizer):
+    """factor times the mean of |cosine| over all pairs of rows of a matrix, or of its columns.
+
+    Args:
+        factor: The factor.
+        mode: "rows" or "columns": what is to be at right angles.
+
+    Raises:
+        UserError: The factor or the mode is not known, or the weight no matrix.
+
+    Example:
+        >>> OrthogonalRegularizer(1.0)(torch.tensor([[1.0, 0.0], [0.0, 2.0]]))
+        tensor(0.)
+    """
+
+    def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
+        self.factor = _factor("OrthogonalRegularizer", "factor", factor)
+        self.mode = check_choice("OrthogonalRegularizer", "mode", mode, ("rows", "columns"))
+
+    def __call__(self, weight: torch.Tensor) -> torch.Tensor:
+        if weight.ndim != 2:
+            got, needs = f"a weight of shape {describe(weight.shape)}", "a matrix, of two axes"
+            raise UserError("OrthogonalRegularizer", got, needs, "Use another regularizer here.")
+        rows = weight if self.mode == "rows" else weight.T
+        rows = rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp(min=1e-7)
+        cosines = (rows @ rows.T).abs()
+        count = len(rows)
+        return self.factor * (cosines.sum() - cosines.diagonal().sum()) / max(count * (count - 1), 1)
+
+    def config(self) -> dict[str, Any]:
+        return {"factor": self.factor, "mode": self.mode}
+
+
 l1, l2, l1_l2 = L1, L2, L1L2  # Keras's older spelling: regularizers.l2(1e-4)
+orthogonal_regularizer = OrthogonalRegularizer

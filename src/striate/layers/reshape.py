@@ -3,10 +3,9 @@
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
-from striate.foundation.checks import UserError, is_int
-from striate.foundation.shapes import Shape, product
+from striate.foundation.checks import UserError, check_int, is_int
+from striate.foundation.shapes import Shape, describe, product
 from striate.layers.layer import Layer, registry
 from striate.layers.spatial import check_data_format
 from striate.layers.structure import is_shape
@@ -18,6 +17,12 @@ class Flatten(Layer):
 
     Input: (N, ...). Output: (N, product of the rest).
 
+    Args:
+        data_format: "channels_last" (default); or "channels_first" for (N, C, ...).
+
+    Raises:
+        ShapeError: The input is no array with a batch axis.
+
     Example:
         >>> Flatten()(torch.zeros(2, 31, 31, 32)).shape
         torch.Size([2, 30752])
@@ -28,6 +33,8 @@ class Flatten(Layer):
         self.data_format = check_data_format(self.where, data_format)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.data_format == "channels_first" and x.ndim > 2:
+            x = x.movedim(1, -1)
         return x.reshape(x.shape[0], -1)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -43,51 +50,128 @@ class Flatten(Layer):
 
 
 @registry.register()
-class ZeroPadding2D(Layer):
-    """Zeros around pictures.
+class Reshape(Layer):
+    """The same numbers of every item, in the same order, in another shape.
 
-    Input: (N, H, W, C). Output: (N, top + H + bottom, left + W + right, C).
+    Input: (N, ...). Output: (N, *target_shape).
 
     Args:
-        padding: One number for all sides; (rows, columns); or ((top, bottom), (left, right)).
-        data_format: "channels_last".
+        target_shape: The shape of one item; one of its sizes may be -1, for as many cells as there are.
+
+    Raises:
+        UserError: target_shape holds anything but whole numbers from 1, and one -1.
+        ShapeError: The input has more or fewer numbers.
 
     Example:
-        >>> ZeroPadding2D(((1, 0), (2, 0)))(torch.zeros(1, 4, 4, 3)).shape
-        torch.Size([1, 5, 6, 3])
+        >>> Reshape((-1, 2, 2))(torch.zeros(5, 12)).shape
+        torch.Size([5, 3, 2, 2])
     """
 
-    rank = 4
-
-    def __init__(self, padding: Any = (1, 1), data_format: str | None = None, **options: Any) -> None:
+    def __init__(self, target_shape: tuple[int, ...], **options: Any) -> None:
         super().__init__(**options)
-        self.padding = self._check_padding(padding)
-        self.data_format = check_data_format(self.where, data_format)
-
-    def _check_padding(self, padding: Any) -> tuple[tuple[int, int], tuple[int, int]]:
-        sides = (padding, padding) if is_int(padding) else padding
-        if isinstance(sides, list | tuple) and len(sides) == 2:
-            pairs: list[Any] = [(side, side) if is_int(side) else side for side in sides]
-            if all(isinstance(p, list | tuple) and len(p) == 2 and all(is_int(c) and c >= 0 for c in p) for p in pairs):
-                (top, bottom), (left, right) = pairs
-                return (int(top), int(bottom)), (int(left), int(right))
-        needs = "a whole number of at least 0, two of them, or two pairs"
-        raise UserError(self.where, f"padding={padding!r}", needs, "Pass for example padding=((1, 1), (2, 2)).")
+        listed = isinstance(target_shape, list | tuple) and all(map(is_int, target_shape))
+        if not listed or any(size < 1 and size != -1 for size in target_shape) or list(target_shape).count(-1) > 1:
+            needs = "whole numbers of at least 1, of which one may be -1, without the batch axis"
+            raise UserError(self.where, f"target_shape={target_shape!r}", needs, "Pass for example (-1, 3).")
+        self.target_shape = tuple(int(size) for size in target_shape)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        (top, bottom), (left, right) = self.padding
-        return F.pad(x, (0, 0, left, right, top, bottom))
+        return x.reshape([int(size or 0) for size in self.compute_output_shape(tuple(x.shape))])
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_rank(input_shape)
-        rows, columns = (
-            None if size is None else size + sum(side)
-            for size, side in zip(input_shape[1:3], self.padding, strict=True)
-        )
-        return (input_shape[0], rows, columns, input_shape[3])
+        if not is_shape(input_shape) or not input_shape:
+            raise self.refuse_shape(input_shape, "(N, ...)", "Pass one array with a batch axis.")
+        count, known = product(input_shape[1:]), product(size for size in self.target_shape if size != -1)
+        if count is None or known is None:
+            return (input_shape[0], *(None if size == -1 else size for size in self.target_shape))
+        if count % known or (count != known and -1 not in self.target_shape):
+            many = "a multiple of " if -1 in self.target_shape else ""
+            needs = f"{many}{known} numbers for each item, to make {describe(self.target_shape)} of; these are {count}"
+            raise self.refuse_shape(input_shape, needs, "Change target_shape.")
+        return (input_shape[0], *(count // known if size == -1 else size for size in self.target_shape))
 
     def output_dtype(self, dtype: str) -> str:
         return dtype
 
     def config(self) -> dict[str, Any]:
-        return {"padding": [list(side) for side in self.padding], "data_format": self.data_format}
+        return {"target_shape": list(self.target_shape)}
+
+
+@registry.register()
+class Permute(Layer):
+    """The axes in another order.
+
+    Input: (N, ...). Output: N, then the other axes as `dims` says.
+
+    Args:
+        dims: The axes of the input, counted from 1, in the order they are to have: (2, 1) swaps two.
+
+    Raises:
+        UserError: dims are not the numbers from 1, each once.
+        ShapeError: The input has more or fewer axes.
+
+    Example:
+        >>> Permute((2, 1))(torch.zeros(5, 10, 64)).shape
+        torch.Size([5, 64, 10])
+    """
+
+    def __init__(self, dims: tuple[int, ...], **options: Any) -> None:
+        super().__init__(**options)
+        listed = isinstance(dims, list | tuple) and all(map(is_int, dims))
+        if not listed or sorted(dims) != list(range(1, len(dims) + 1)):
+            needs = "the numbers of the axes from 1, each once, without the batch axis"
+            raise UserError(self.where, f"dims={dims!r}", needs, "Pass for example (2, 1) to swap two axes.")
+        self.dims = tuple(int(axis) for axis in dims)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.permute(0, *self.dims)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if not is_shape(input_shape) or len(input_shape) != len(self.dims) + 1:
+            needs = f"{len(self.dims) + 1} axes, N and those of dims={self.dims}"
+            raise self.refuse_shape(input_shape, needs, "Give dims one number for every axis after N.")
+        return (input_shape[0], *(input_shape[axis] for axis in self.dims))
+
+    def output_dtype(self, dtype: str) -> str:
+        return dtype
+
+    def config(self) -> dict[str, Any]:
+        return {"dims": list(self.dims)}
+
+
+@registry.register()
+class RepeatVector(Layer):
+    """Every row n times, one after the other.
+
+    Input: (N, F). Output: (N, n, F).
+
+    Args:
+        n: How many times.
+
+    Raises:
+        UserError: n is no whole number from 1.
+        ShapeError: The input is not (N, F).
+
+    Example:
+        >>> RepeatVector(2)(torch.tensor([[1, 2]]))
+        tensor([[[1, 2], [1, 2]]])
+    """
+
+    rank = 2
+
+    def __init__(self, n: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.n = check_int(self.where, "n", n)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.unsqueeze(1).repeat(1, self.n, 1)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self.check_rank(input_shape)
+        return (input_shape[0], self.n, input_shape[1])
+
+    def output_dtype(self, dtype: str) -> str:
+        return dtype
+
+    def config(self) -> dict[str, Any]:
+        return {"n": self.n}

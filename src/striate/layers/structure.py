@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from striate.foundation.checks import UserError, is_int
+from striate.foundation.nested import as_lists, map_structure
 from striate.foundation.shapes import describe
 
 _mode_is_set: ContextVar[bool] = ContextVar("_mode_is_set", default=False)
@@ -37,15 +38,24 @@ def mode(module: torch.nn.Module, training: bool) -> Iterator[None]:
 
 
 def as_tensor(value: Any, dtype: str = "float32") -> Any:
-    """NumPy arrays (and lists of them) as torch tensors, float64 as `dtype`; anything else as it is."""
-    if isinstance(value, np.ndarray):
-        tensor = torch.from_numpy(value if value.flags.writeable else value.copy())
+    """NumPy arrays (and lists of them) as torch tensors, float64 as `dtype`; texts in arrays; the rest as it is."""
+
+    def convert(leaf: Any) -> Any:
+        if _is_texts(leaf):
+            return np.asarray(leaf, dtype=object)
+        if not isinstance(leaf, np.ndarray):
+            return leaf
+        tensor = torch.from_numpy(leaf if leaf.flags.writeable else leaf.copy())
         return tensor.to(getattr(torch, dtype)) if tensor.dtype == torch.float64 else tensor
-    if isinstance(value, list | tuple):
-        return type(value)(as_tensor(item, dtype) for item in value)
-    if isinstance(value, dict):
-        return {key: as_tensor(item, dtype) for key, item in value.items()}
-    return value
+
+    return map_structure(convert, value, is_leaf=_is_texts)
+
+
+def _is_texts(value: Any) -> bool:
+    """Whether it is an array or a list of texts, for which torch has no tensors."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "OSU"
+    return isinstance(value, list) and bool(value) and all(isinstance(part, str | bytes) for part in value)
 
 
 def in_dtype(value: Any, dtype: torch.dtype, integers: bool) -> Any:
@@ -58,18 +68,16 @@ def in_dtype(value: Any, dtype: torch.dtype, integers: bool) -> Any:
         dtype: Of the layer; nothing happens unless it is a floating one.
         integers: Whether whole numbers become floats, too.
     """
-    if isinstance(value, torch.Tensor):
-        if value.dtype == dtype or not dtype.is_floating_point:
-            return value
-        if not value.is_floating_point():
-            return value.to(dtype) if integers and not value.is_complex() else value
-        double = torch.float64 in (dtype, value.dtype)
-        return value if not double and _autocasts(value.device.type) else value.to(dtype)
-    if isinstance(value, list | tuple):
-        return type(value)(in_dtype(item, dtype, integers) for item in value)
-    if isinstance(value, dict):
-        return {key: in_dtype(item, dtype, integers) for key, item in value.items()}
-    return value
+
+    def cast(leaf: Any) -> Any:
+        if not isinstance(leaf, torch.Tensor) or leaf.dtype == dtype or not dtype.is_floating_point:
+            return leaf
+        if not leaf.is_floating_point():
+            return leaf.to(dtype) if integers and not leaf.is_complex() else leaf
+        double = torch.float64 in (dtype, leaf.dtype)
+        return leaf if not double and _autocasts(leaf.device.type) else leaf.to(dtype)
+
+    return map_structure(cast, value)
 
 
 def _autocasts(device: str) -> bool:
@@ -84,7 +92,7 @@ def as_modules(value: Any, where: str) -> torch.nn.Module | None:
     """
     if isinstance(value, torch.nn.Module):
         return value
-    if not value or not isinstance(value, list | tuple | dict):
+    if not isinstance(value, list | tuple | dict) or not value:
         return None
     found = [as_modules(item, where) for item in (value.values() if isinstance(value, dict) else value)]
     modules = [module for module in found if module is not None]
@@ -100,20 +108,20 @@ def as_modules(value: Any, where: str) -> torch.nn.Module | None:
 
 
 def shape_of(value: Any, where: str | None = None) -> Any:
-    """The shape of a tensor, or the same structure of shapes for a structure of tensors.
+    """The shape of a tensor, or lists and dicts of shapes for a structure of tensors.
 
     Raises:
         UserError: Something in it has no shape, and `where` says who asks; otherwise it counts as None.
     """
-    if isinstance(value, list | tuple):
-        return [shape_of(item, where) for item in value]
-    if isinstance(value, dict):
-        return {key: shape_of(item, where) for key, item in value.items()}
-    if hasattr(value, "shape"):
-        return tuple(value.shape)
-    if where is not None:
-        raise UserError(where, f"a {type(value).__name__}", "a tensor or a NumPy array", "Pass np.asarray(x).")
-    return None
+
+    def shape(leaf: Any) -> Any:
+        if hasattr(leaf, "shape"):
+            return tuple(leaf.shape)
+        if where is not None:
+            raise UserError(where, f"a {type(leaf).__name__}", "a tensor or a NumPy array", "Pass np.asarray(x).")
+        return None
+
+    return map_structure(shape, as_lists(value))
 
 
 def is_shape(value: Any) -> bool:

@@ -1,9 +1,10 @@
 """Symbols: what `Input` returns and layers pass on while a network is being described."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from striate.foundation.checks import UserError
+from striate.foundation.nested import flatten, map_structure
 from striate.foundation.shapes import Shape, describe
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Node:
     @property
     def inputs(self) -> "list[Symbol]":
         """The symbols among the arguments, in order."""
-        return list(symbols_in((self.args, self.kwargs)))
+        return symbols_in((self.args, self.kwargs))
 
 
 class Symbol:
@@ -73,7 +74,7 @@ class Symbol:
 
     @classmethod
     def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        symbol = next(symbols_in((args, kwargs or {})))
+        symbol = symbols_in((args, kwargs or {}))[0]
         raise symbol._refuse(f"torch's {getattr(function, '__name__', function)}")
 
     def _refuse(self, what: str) -> UserError:
@@ -85,27 +86,14 @@ class Symbol:
         )
 
 
-def symbols_in(structure: Any) -> Iterator[Symbol]:
-    """Every symbol inside nested tuples, lists and dicts, in order."""
-    if isinstance(structure, Symbol):
-        yield structure
-    elif isinstance(structure, list | tuple):
-        for item in structure:
-            yield from symbols_in(item)
-    elif isinstance(structure, dict):
-        for item in structure.values():
-            yield from symbols_in(item)
+def symbols_in(structure: Any, *, sort_keys: bool = False) -> list[Symbol]:
+    """Every symbol inside nested tuples, lists and dicts, in the order given or in Keras's, by sorted keys."""
+    return [leaf for leaf in flatten(structure, sort_keys=sort_keys) if isinstance(leaf, Symbol)]
 
 
-def replace_symbols(structure: Any, value: Any) -> Any:
+def replace_symbols(structure: Any, value: Callable[[Symbol], Any]) -> Any:
     """The same structure with `value(symbol)` in the place of every symbol."""
-    if isinstance(structure, Symbol):
-        return value(structure)
-    if isinstance(structure, list | tuple):
-        return type(structure)(replace_symbols(item, value) for item in structure)
-    if isinstance(structure, dict):
-        return {key: replace_symbols(item, value) for key, item in structure.items()}
-    return structure
+    return map_structure(lambda leaf: value(leaf) if isinstance(leaf, Symbol) else leaf, structure)
 
 
 def layer_that_changed_rank(symbol: Symbol, rank: int) -> "Layer | None":

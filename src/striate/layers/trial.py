@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from striate.foundation.nested import as_lists, flatten, map_structure
 from striate.foundation.shapes import Shape
 from striate.layers.structure import is_shape, mode
 
@@ -28,39 +29,20 @@ def shape_by_trial(module: torch.nn.Module, forward: Callable[..., Any], input_s
     device = first.device if first is not None else torch.device("cpu")
     dtype = first.dtype if first is not None and first.is_floating_point() else torch.float32
 
+    shapes = flatten(input_shape, is_leaf=is_shape)
+    items = shapes[0][0]
+
     def attempt(guess: int) -> Any:
+        def zeros(shape: Shape) -> torch.Tensor:
+            sizes = [1, *(guess if size is None else size for size in shape[1:])]
+            return torch.zeros(sizes, device=device, dtype=dtype)
+
         with torch.no_grad(), mode(module, False):
-            return forward(_zeros(input_shape, guess, device, dtype))
+            return as_lists(forward(map_structure(zeros, as_lists(input_shape, is_leaf=is_shape), is_leaf=is_shape)))
 
-    one, two = (attempt(guess) for guess in GUESSES) if _has_unknown(input_shape) else (attempt(GUESSES[0]),) * 2
-    return _merge(one, two, _first_size(input_shape))
+    def agreed(one: torch.Tensor, two: torch.Tensor) -> Shape:
+        return (items, *(a if a == b else None for a, b in zip(one.shape[1:], two.shape[1:], strict=True)))
 
-
-def _parts(structure: Any) -> list[Any]:
-    return list(structure.values() if isinstance(structure, dict) else structure)
-
-
-def _zeros(shape: Any, guess: int, device: torch.device, dtype: torch.dtype) -> Any:
-    if isinstance(shape, dict):
-        return {key: _zeros(one, guess, device, dtype) for key, one in shape.items()}
-    if not is_shape(shape):
-        return [_zeros(one, guess, device, dtype) for one in shape]
-    return torch.zeros([1, *(guess if size is None else size for size in shape[1:])], device=device, dtype=dtype)
-
-
-def _has_unknown(shape: Any) -> bool:
-    return None in shape[1:] if is_shape(shape) else any(map(_has_unknown, _parts(shape)))
-
-
-def _first_size(shape: Any) -> int | None:
-    return shape[0] if is_shape(shape) else _first_size(_parts(shape)[0])
-
-
-def _merge(one: Any, two: Any, items: int | None) -> Any:
-    """The shape of two outcomes, None where they differ."""
-    if isinstance(one, torch.Tensor):
-        sizes: Shape = tuple(a if a == b else None for a, b in zip(one.shape[1:], two.shape[1:], strict=True))
-        return (items, *sizes)
-    if isinstance(one, dict):
-        return {key: _merge(one[key], two[key], items) for key in one}
-    return [_merge(a, b, items) for a, b in zip(one, two, strict=True)]
+    unknown = any(None in shape[1:] for shape in shapes)
+    one, two = (attempt(guess) for guess in GUESSES) if unknown else (attempt(GUESSES[0]),) * 2
+    return map_structure(agreed, one, two)

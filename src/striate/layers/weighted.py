@@ -1,57 +1,56 @@
-"""The options that layers with a kernel and a bias share, said once."""
+"""What layers with a kernel, a bias and an activation share: how their weights begin and what penalises them."""
 
-from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from striate.foundation.checks import check_flag
-from striate.layers import activation, initializers, regularizers
+from striate.layers import activation as activations
+from striate.layers import initializers, regularizers
 from striate.layers.activation import Function
-from striate.layers.initializers import Initializer
-from striate.layers.regularizers import Regularizer
+from striate.layers.layer import Layer
 
 
-@dataclass(frozen=True)
-class KernelOptions:
-    """How a kernel and its bias begin, what they are penalised with, and what follows them."""
+class Weighted(Layer):
+    """Base of Dense and the convolutions.
+
+    `__init__` hands `set_options` the initializer and the regularizer of each weight. They become the attributes that
+    Keras has, `kernel_initializer` and so on, which `make_weight` and `config` read.
+    """
 
     activation: Function
     use_bias: bool
-    kernel_initializer: Initializer
-    bias_initializer: Initializer
-    kernel_regularizer: Regularizer | None
-    bias_regularizer: Regularizer | None
 
-    @classmethod
-    def check(cls, where: str, **given: Any) -> "KernelOptions":
+    def set_options(self, activation: Any, use_bias: Any, **weights: tuple[Any, Any]) -> None:
         """Resolve names into objects.
+
+        Args:
+            weights: For each weight, bias included, its initializer and its regularizer.
 
         Raises:
             UserError: A name is not known.
         """
+        self.activation = activations.get(activation, self.where)
+        self.use_bias = check_flag(self.where, "use_bias", use_bias)
+        self.weight_names = tuple(weights)
+        for name, (initializer, regularizer) in weights.items():
+            penalty = None if regularizer is None else regularizers.get(regularizer, self.where)
+            setattr(self, f"{name}_initializer", initializers.get(initializer, self.where))
+            setattr(self, f"{name}_regularizer", penalty)
 
-        def regularizer(value: Any) -> Regularizer | None:
-            return None if value is None else regularizers.get(value, where)
+    def make_weight(self, name: str, shape: tuple[int, ...]) -> torch.nn.Parameter:
+        """The weight called `name`, with its first values; assign it to the attribute of that name."""
+        initializer, regularizer = getattr(self, f"{name}_initializer"), getattr(self, f"{name}_regularizer")
+        return self.add_weight(shape, initializer, regularizer=regularizer)
 
-        return cls(
-            activation=activation.get(given["activation"], where),
-            use_bias=check_flag(where, "use_bias", given["use_bias"]),
-            kernel_initializer=initializers.get(given["kernel_initializer"], where),
-            bias_initializer=initializers.get(given["bias_initializer"], where),
-            kernel_regularizer=regularizer(given["kernel_regularizer"]),
-            bias_regularizer=regularizer(given["bias_regularizer"]),
-        )
+    def make_bias(self, count: int) -> torch.nn.Parameter | None:
+        """The bias, or None if there is to be none."""
+        return self.make_weight("bias", (count,)) if self.use_bias else None
 
     def config(self) -> dict[str, Any]:
-        """The same as Keras's config."""
-
-        def regularizer(value: Regularizer | None) -> dict[str, Any] | None:
-            return None if value is None else regularizers.serialize(value)
-
-        return {
-            "activation": activation.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizer(self.kernel_regularizer),
-            "bias_regularizer": regularizer(self.bias_regularizer),
-        }
+        found = {"activation": activations.serialize(self.activation), "use_bias": self.use_bias}
+        for name in self.weight_names:
+            regularizer = getattr(self, f"{name}_regularizer")
+            found[f"{name}_initializer"] = initializers.serialize(getattr(self, f"{name}_initializer"))
+            found[f"{name}_regularizer"] = None if regularizer is None else regularizers.serialize(regularizer)
+        return found

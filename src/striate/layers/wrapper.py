@@ -7,7 +7,6 @@ import torch
 from striate.foundation.checks import UserError, check_choice
 from striate.foundation.shapes import Shape
 from striate.layers.layer import Layer, registry
-from striate.layers.spatial import channels_first, channels_last
 from striate.layers.structure import in_dtype, is_shape
 
 
@@ -42,8 +41,8 @@ class TorchModule(Layer):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.data_format == "channels_last" or x.ndim < 3:
             return self.module(x)
-        y = self.module(channels_first(x))
-        return channels_last(y) if y.ndim >= 3 else y
+        y = self.module(x.movedim(-1, 1))
+        return y.movedim(1, -1) if y.ndim >= 3 else y
 
     def cast(self, value: Any) -> Any:
         """Floats in the dtype of the module's weights; whole numbers as they are, for embeddings."""

@@ -3,8 +3,10 @@
 from typing import Any
 
 from striate.foundation.checks import UserError
+from striate.foundation.custom_objects import custom_object_scope
+from striate.layers.forms import is_custom, serialize
 from striate.layers.layer import Layer
-from striate.models.layer_config import custom_classes, deserialize, is_custom, serialize
+from striate.models.layer_config import deserialize
 from striate.models.trainer import Trainer
 
 
@@ -31,5 +33,5 @@ def clone_model(model: Any) -> Any:
     for cls in (type(module) for module in model.modules() if isinstance(module, Layer)):
         if is_custom(cls) and classes.setdefault(cls.__name__, cls) is not cls:
             raise UserError("clone_model", f"two classes called {cls.__name__}", "one of a name", "Rename one of them.")
-    with custom_classes(classes):
+    with custom_object_scope(classes):
         return deserialize(serialize(model))

@@ -5,9 +5,11 @@ from functools import partial
 from typing import Any
 
 from striate.foundation.checks import UserError
+from striate.foundation.nested import map_structure
 from striate.models.layer_config import FIX_DAMAGED, revive, short
 from striate.models.trainer import Trainer
 from striate.training import losses, metrics, optimizers
+from striate.training.objective import is_config
 
 Convert = Callable[[Any], Any]
 PARTS: dict[str, tuple[Convert, Convert]] = {
@@ -24,7 +26,7 @@ def serialize_compile(given: dict[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: The optimizer is one that Keras's files cannot hold.
     """
-    form = {part: _map(given.get(part), write) for part, (write, _) in PARTS.items()}
+    form = {part: _convert(write, given.get(part)) for part, (write, _) in PARTS.items()}
     return {**form, "loss_weights": given.get("loss_weights")}
 
 
@@ -39,7 +41,7 @@ def compile_from(model: Trainer, form: Any) -> None:
         raise UserError(where, short(form), "a dict of compile's arguments", FIX_DAMAGED)
     arguments = revive(form, where)
     for part, (_, read) in PARTS.items():
-        arguments[part] = _map(arguments.get(part), partial(_make, read))
+        arguments[part] = _convert(partial(_make, read), arguments.get(part))
     # Keras notes whether its backend could compile; that changes speed, not results.
     arguments.pop("jit_compile", None)
     if arguments["optimizer"] is None:
@@ -52,12 +54,12 @@ def _make(read: Convert, entry: Any) -> Any:
     return read(entry) if isinstance(entry, dict) else entry
 
 
-def _map(value: Any, convert: Convert) -> Any:
+def _convert(convert: Convert, structure: Any) -> Any:
     """The same lists and dicts with their objects converted; names stay as they are."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, list | tuple):
-        return [_map(item, convert) for item in value]
-    if isinstance(value, dict) and "class_name" not in value:
-        return {key: _map(item, convert) for key, item in value.items()}
-    return convert(value() if isinstance(value, type) else value)
+
+    def convert_one(leaf: Any) -> Any:
+        if leaf is None or isinstance(leaf, str):
+            return leaf
+        return convert(leaf() if isinstance(leaf, type) else leaf)
+
+    return map_structure(convert_one, structure, is_leaf=is_config)

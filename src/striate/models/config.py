@@ -5,12 +5,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from striate.foundation.checks import UnsupportedError, UserError, is_int
+from striate.foundation.nested import as_lists, flatten, map_structure, pack
+from striate.layers.forms import is_custom, is_functional, serialize
 from striate.layers.input import InputLayer
 from striate.layers.layer import Layer
 from striate.layers.symbol import Node, Symbol, replace_symbols, symbols_in
 from striate.models.graph import Graph
-from striate.models.layer_config import FIX_DAMAGED, deserialize, is_custom, is_functional, serialize, short
+from striate.models.layer_config import FIX_DAMAGED, deserialize, short
 
+# What layers of striate's own may be called with beside their input.
+NAMED_ARGUMENTS = ("initial_state", "mask")
+# Where Keras keeps the functions that it records as layers.
+OPERATIONS = "keras.src.ops"
 # Where a symbol comes from in Keras's words: a layer's name, which call of it, which output of that call.
 History = tuple[str, int, int]
 
@@ -46,7 +52,7 @@ def graph_config(graph: Graph) -> dict[str, Any]:
         id(symbol): (name, call, index)
         for name, calls in nodes.items()
         for call, node in enumerate(calls)
-        for index, symbol in enumerate(_in_keras_order(node.layer, list(symbols_in(node.outputs))))
+        for index, symbol in enumerate(_in_keras_order(node.layer, symbols_in(node.outputs)))
     }
     starts = _added_inputs(graph, histories)
     layers = [{**serialize(layer), "name": layer.name, "inbound_nodes": []} for layer in starts]
@@ -62,8 +68,8 @@ def graph_config(graph: Graph) -> dict[str, Any]:
 
     return {
         "layers": layers,
-        "input_layers": _lists(replace_symbols(graph.inputs, place)),
-        "output_layers": _lists(replace_symbols(graph.outputs, place)),
+        "input_layers": as_lists(replace_symbols(graph.inputs, place)),
+        "output_layers": as_lists(replace_symbols(graph.outputs, place)),
     }
 
 
@@ -76,7 +82,7 @@ def graph_from_config(config: dict[str, Any]) -> dict[str, Any]:
     rest = dict(config)
     if "layers" not in config:  # a subclass with a config of its own
         return rest
-    calls = _Calls(_checked_list("Functional", "layers", rest.pop("layers", None)))
+    calls = _Calls(_checked_list("Functional", "layers", rest.pop("layers", None)), rest.get("output_layers"))
     calls.make_all()
     inputs, outputs = (_single(calls.find_all(rest.pop(key, None))) for key in ("input_layers", "output_layers"))
     return {**rest, "inputs": inputs, "outputs": outputs}
@@ -105,7 +111,7 @@ def _call_config(node: Node, histories: dict[int, History]) -> dict[str, Any]:
         return {"class_name": "__keras_tensor__", "config": config}
 
     args, kwargs = replace_symbols((node.args, node.kwargs), stand_in)
-    return {"args": _lists(args), "kwargs": _lists(kwargs)}
+    return {"args": as_lists(args), "kwargs": as_lists(kwargs)}
 
 
 def _in_keras_order(layer: Layer, outputs: list[Any]) -> list[Any]:
@@ -113,25 +119,7 @@ def _in_keras_order(layer: Layer, outputs: list[Any]) -> list[Any]:
     graph = getattr(layer, "graph", None)
     if graph is None:
         return outputs
-    count = iter(range(len(outputs)))
-    return [outputs[index] for index in _sorted_leaves(replace_symbols(graph.outputs, lambda _: next(count)))]
-
-
-def _sorted_leaves(structure: Any) -> Iterator[int]:
-    if isinstance(structure, dict):
-        structure = [structure[key] for key in sorted(structure)]
-    if isinstance(structure, list | tuple):
-        for item in structure:
-            yield from _sorted_leaves(item)
-    else:
-        yield structure
-
-
-def _lists(structure: Any) -> Any:
-    """Tuples as lists, as JSON holds them."""
-    if isinstance(structure, dict):
-        return {key: _lists(item) for key, item in structure.items()}
-    return [_lists(item) for item in structure] if isinstance(structure, list | tuple) else structure
+    return flatten(pack(graph.outputs, outputs), sort_keys=True)
 
 
 # Reading ------------------------------------------------------------------------------------------
@@ -142,20 +130,24 @@ class _Calls:
 
     Args:
         forms: The layers' configs, each with a name and its "inbound_nodes".
+        used: The config's "output_layers".
     """
 
-    def __init__(self, forms: list[Any]) -> None:
+    def __init__(self, forms: list[Any], used: Any = None) -> None:
         self.layers: dict[str, Layer] = {}
         self.waiting: dict[str, deque[dict[str, Any]]] = {}
         self.outputs: dict[str, list[list[Symbol]]] = {}
+        self.masks = _mask_makers(forms, used)
         for form in forms:
+            if isinstance(form, dict) and form.get("name") in self.masks:
+                continue
             layer = deserialize(form)
             name = form.get("name", layer.name)
             if name != layer.name or name in self.layers:
                 raise _damaged(f"a layer with the name {short(name)}", "the layer's own name, each one once")
             self.layers[name], self.outputs[name] = layer, []
             calls = _checked_list(layer.where, "inbound_nodes", form.get("inbound_nodes", []))
-            self.waiting[name] = deque(_checked_call(layer, call) for call in calls)
+            self.waiting[name] = deque(_without(self.masks, _checked_call(layer, call)) for call in calls)
             if isinstance(layer, InputLayer):
                 self.outputs[name].append([layer.nodes[0].outputs])
 
@@ -175,14 +167,14 @@ class _Calls:
 
     def find_all(self, structure: Any) -> Any:
         """The symbols for "input_layers" or "output_layers": [layer, call, output] within lists and dicts."""
-        if isinstance(structure, dict):
-            return {key: self.find_all(item) for key, item in structure.items()}
-        if not isinstance(structure, list):
-            raise _damaged(f"inputs or outputs {short(structure)}", "lists of a layer's name and two numbers")
-        if len(structure) == 3 and isinstance(structure[0], str):
-            name, call, index = _checked_history(structure)
+
+        def find(place: Any) -> Symbol:
+            if not _is_place(place):
+                raise _damaged(f"inputs or outputs {short(place)}", "lists of a layer's name and two numbers")
+            name, call, index = _checked_history(place)
             return self._find((name, call - is_functional(self._layer(name)), index))
-        return [self.find_all(item) for item in structure]
+
+        return map_structure(find, structure, is_leaf=_is_place)
 
     def _layer(self, name: str) -> Layer:
         if name not in self.layers:
@@ -200,28 +192,30 @@ class _Calls:
 
     def _make(self, layer: Layer, call: dict[str, Any]) -> None:
         args, kwargs = (self._revive(call[part]) for part in ("args", "kwargs"))
-        kwargs = {key: value for key, value in kwargs.items() if not _is_none(value)}  # masks that are not there
+        # A mask that is not there is None, or lists of it.
+        kwargs = {key: value for key, value in kwargs.items() if any(leaf is not None for leaf in flatten(value))}
         training = _said_training(layer, kwargs.pop("training", None))
         if not is_custom(type(layer)):
-            args, kwargs = [*args, *kwargs.values()], {}
+            named = {key: kwargs.pop(key) for key in NAMED_ARGUMENTS if key in kwargs and layer._takes(key)}
+            args, kwargs = [*args, *kwargs.values()], named
+            if len(args) == 2 and layer._takes("initial_state"):
+                kwargs["initial_state"] = args.pop()
             if len(args) != 1:
                 needs = "one input (or a list of them) and nothing else"
                 fix = "Build the model in code and load its weights alone."
                 raise UnsupportedError(layer.where, f"a call with the arguments {short(call)}", needs, fix)
-        if isinstance(layer, InputLayer) or not any(True for _ in symbols_in((args, kwargs))):
+        if isinstance(layer, InputLayer) or not symbols_in((args, kwargs)):
             raise _damaged(f"a call of {layer.where} on {short(call)}", "calls on what other layers give")
-        made = list(symbols_in(layer(*args, training=training, **kwargs)))
+        made = symbols_in(layer(*args, training=training, **kwargs))
         self.outputs[layer.name].append(_in_keras_order(layer, made))
 
     def _revive(self, value: Any) -> Any:
         """A call's argument with symbols in the place of Keras's stand-ins."""
-        if isinstance(value, list):
-            return [self._revive(item) for item in value]
-        if not isinstance(value, dict):
-            return value
-        if _is_stand_in(value):
-            return self._find(_checked_history(value["config"]["keras_history"]))
-        return {key: self._revive(item) for key, item in value.items()}
+
+        def find(leaf: Any) -> Any:
+            return self._find(_checked_history(leaf["config"]["keras_history"])) if _is_stand_in(leaf) else leaf
+
+        return map_structure(find, value, is_leaf=_is_stand_in)
 
 
 def _said_training(layer: Layer, noted: Any) -> bool | None:
@@ -231,11 +225,32 @@ def _said_training(layer: Layer, noted: Any) -> bool | None:
     return None if noted is layer.noted_training else noted
 
 
-def _is_none(value: Any) -> bool:
-    """Whether there is nothing but None in lists and dicts."""
-    if isinstance(value, dict | list):
-        return all(map(_is_none, value.values() if isinstance(value, dict) else value))
-    return value is None
+def _mask_makers(forms: list[Any], outputs: Any) -> set[str]:
+    """The names of Keras's operations that only make masks: here masks travel on the tensors."""
+    sources: dict[str, set[str]] = {}
+    waiting = [place[0] for place in flatten(outputs, is_leaf=_is_place) if _is_place(place)]
+    for form in forms:
+        if isinstance(form, dict) and isinstance(form.get("name"), str):
+            calls = [call for call in flatten(form.get("inbound_nodes"), is_leaf=_is_call) if _is_call(call)]
+            named = [[call["args"], {**call["kwargs"], "mask": None}] for call in calls]
+            found = {history[0] for history in _histories_in(named)}
+            if str(form.get("module")).startswith(OPERATIONS):
+                sources[form["name"]] = found
+            else:
+                waiting += found
+    makers = set(sources)
+    while waiting:
+        name = waiting.pop()
+        if name in makers:
+            makers.remove(name)
+            waiting += sources[name]
+    return makers
+
+
+def _without(masks: set[str], call: dict[str, Any]) -> dict[str, Any]:
+    """The call without a mask that one of these operations made."""
+    made = {history[0] for history in _histories_in(call["kwargs"].get("mask"))}
+    return {**call, "kwargs": {**call["kwargs"], "mask": None}} if made and made <= masks else call
 
 
 def _single(structure: Any) -> Any:
@@ -243,22 +258,25 @@ def _single(structure: Any) -> Any:
     return structure[0] if isinstance(structure, list) and len(structure) == 1 else structure
 
 
-def _is_stand_in(value: dict[str, Any]) -> bool:
-    config = value.get("config")
-    return value.get("class_name") == "__keras_tensor__" and isinstance(config, dict) and "keras_history" in config
+def _is_place(value: Any) -> bool:
+    """Whether it says where an input or output comes from: [layer, call, output]."""
+    return isinstance(value, list) and len(value) == 3 and isinstance(value[0], str)
+
+
+def _is_stand_in(value: Any) -> bool:
+    if not isinstance(value, dict) or value.get("class_name") != "__keras_tensor__":
+        return False
+    return isinstance(value.get("config"), dict) and "keras_history" in value["config"]
 
 
 def _histories_in(value: Any) -> Iterator[History]:
     """Where the symbols come from that a call's arguments stand for."""
-    if isinstance(value, dict) and _is_stand_in(value):
-        yield _checked_history(value["config"]["keras_history"])
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _histories_in(item)
+    stand_ins = filter(_is_stand_in, flatten(value, is_leaf=_is_stand_in))
+    return (_checked_history(stand_in["config"]["keras_history"]) for stand_in in stand_ins)
 
 
 def _checked_history(value: Any) -> History:
-    numbers = value[1:] if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str) else ()
+    numbers = value[1:] if _is_place(value) else ()
     if not numbers or not all(is_int(number) and number >= 0 for number in numbers):
         raise _damaged(f"keras_history={short(value)}", "a layer's name and two whole numbers")
     return value[0], value[1], value[2]
@@ -270,12 +288,15 @@ def _checked_list(where: str, key: str, value: Any) -> list[Any]:
     return value
 
 
+def _is_call(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("args"), list) and isinstance(value.get("kwargs"), dict)
+
+
 def _checked_call(layer: Layer, call: Any) -> dict[str, Any]:
     if isinstance(call, list):
         fix = "Open the file with Keras 3 and save it again."
         raise UnsupportedError(layer.where, "inbound_nodes as Keras 2 wrote them", "a file of Keras 3", fix)
-    fits = isinstance(call, dict) and isinstance(call.get("args"), list) and isinstance(call.get("kwargs"), dict)
-    if not fits:
+    if not _is_call(call):
         raise UserError(layer.where, f"a call {short(call)}", "a dict of args and kwargs", FIX_DAMAGED)
     return call
 

@@ -1,15 +1,19 @@
 """The graph between inputs and outputs: found once, then run, measured or drawn."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
 from striate.foundation.checks import UserError
+from striate.foundation.nested import flatten
 from striate.foundation.shapes import Shape
-from striate.layers.layer import Layer, ShapeError, in_context, is_shape
-from striate.layers.structure import in_dtype, mode_is_set
-from striate.layers.symbol import Node, Symbol, replace_symbols, symbols_in
+from striate.layers.input import TEXT
+from striate.layers.layer import Layer
+from striate.layers.structure import in_dtype, is_shape, mode_is_set
+from striate.layers.symbol import Node, ShapeError, Symbol, in_context, replace_symbols, symbols_in
 
 
 class Graph:
@@ -39,6 +43,8 @@ class Graph:
         self.nodes, found = self._sort_nodes()
         self.layers = self._order_layers(found)
         self._unneeded_after = self._find_unneeded()
+        self._before = self._find_joined()
+        self._left_out = {node for nodes in self._before.values() for node in nodes}
         _check_names(self.layers)
 
     def _sort_nodes(self) -> tuple[list[Node], dict[Layer, int]]:
@@ -47,8 +53,9 @@ class Graph:
         order: list[Node] = []
         met: dict[Layer, int] = {}
         done: set[int] = set()
-        # Depth first without recursion: networks may be deeper than Python's stack.
-        stack = [(symbol, False) for symbol in reversed(_in_keras_order(self.outputs))]
+        # Depth first without recursion: networks may be deeper than Python's stack. Dicts by sorted keys: so Keras
+        # finds layers, and so its files number them.
+        stack = [(symbol, False) for symbol in reversed(symbols_in(self.outputs, sort_keys=True))]
         while stack:
             symbol, parents_done = stack.pop()
             node = symbol.node
@@ -63,7 +70,8 @@ class Graph:
             done.add(id(node))
             met.setdefault(node.layer, len(met))
             stack.append((symbol, True))
-            stack.extend((source, False) for source in reversed(_in_keras_order((node.args, node.kwargs))))
+            sources = symbols_in((node.args, node.kwargs), sort_keys=True)
+            stack.extend((source, False) for source in reversed(sources))
         for symbol in self.input_symbols:  # inputs that no output needs still take their place
             if id(symbol.node) not in done and not symbol.node.inputs:
                 order.insert(0, symbol.node)
@@ -93,10 +101,29 @@ class Graph:
             unneeded.append(list(last.values()))
         return unneeded[::-1]
 
+    def _find_joined(self) -> dict[Node, list[Node]]:
+        """Nodes whose layer does the work of those right before it, too: see `Layer.takes_over`."""
+        readers = Counter(id(symbol) for node in self.nodes for symbol in node.inputs)
+        readers.update(id(symbol) for symbol in self.output_symbols)
+        joined: dict[Node, list[Node]] = {}
+        for node in self.nodes:
+            if node.kwargs or len(node.inputs) != 1 or readers[id(node.inputs[0])] > 1:
+                continue
+            source = node.inputs[0].node
+            before = [*joined.get(source, []), source]
+            if not source.kwargs and node.layer.takes_over([earlier.layer for earlier in before]):
+                joined.pop(source, None)
+                joined[node] = before
+        return joined
+
     def run(self, inputs: Any) -> Any:
         """Compute the outputs for arrays in the structure of `self.inputs`."""
 
         def call(node: Node, args: Any, kwargs: Any) -> Any:
+            if node in self._left_out:
+                return args[0]
+            if node in self._before:
+                return node.layer(*args, after=[earlier.layer for earlier in self._before[node]])
             if mode_is_set():
                 kwargs.pop("training", None)
             return node.layer(*args, **kwargs)
@@ -131,7 +158,7 @@ class Graph:
                 raise UserError("Model", got, f"{', '.join(map(repr, names))}", f"Add {missing[0]!r}.")
             values = [inputs[name] for name in names]
         else:
-            values = flatten(inputs)
+            values = flatten(inputs, is_leaf=is_shape)
         if len(values) != len(names):
             fix = "Pass one array for every input, in this order, or a dict by name."
             raise UserError("Model", f"{len(values)} inputs", f"{len(names)} ({', '.join(names)})", fix)
@@ -140,7 +167,7 @@ class Graph:
     def _follow(self, values: dict[int, Any], step: Any, keep: bool = False) -> Any:
         """Go through the nodes in order, `step` turning arguments into outputs."""
         for node, unneeded in zip(self.nodes, self._unneeded_after, strict=True):
-            outputs = list(symbols_in(node.outputs))
+            outputs = symbols_in(node.outputs)
             if all(id(symbol) in values for symbol in outputs):
                 continue  # an input
             args, kwargs = replace_symbols((node.args, node.kwargs), lambda symbol: values[id(symbol)])
@@ -148,38 +175,31 @@ class Graph:
             if len(outputs) == 1 and not isinstance(node.outputs, list | dict):
                 values[id(outputs[0])] = result
             else:
-                values.update(zip(map(id, outputs), flatten(result), strict=True))
+                values.update(zip(map(id, outputs), flatten(result, is_leaf=is_shape), strict=True))
             for symbol in () if keep else unneeded:
                 del values[id(symbol)]
         return replace_symbols(self.outputs, lambda symbol: values[id(symbol)])
 
 
-def _in_keras_order(structure: Any) -> list[Symbol]:
-    """The symbols inside, those of dicts by sorted keys: so Keras finds layers, and so its files number them."""
-    if isinstance(structure, dict):
-        structure = [structure[key] for key in sorted(structure)]
-    if isinstance(structure, list | tuple):
-        return [symbol for item in structure for symbol in _in_keras_order(item)]
-    return [structure] if isinstance(structure, Symbol) else []
-
-
-def flatten(structure: Any) -> list[Any]:
-    """The leaves of nested lists, tuples and dicts; a shape is one leaf."""
-    if isinstance(structure, dict):
-        return [leaf for item in structure.values() for leaf in flatten(item)]
-    if isinstance(structure, list | tuple) and not is_shape(structure):
-        return [leaf for item in structure for leaf in flatten(item)]
-    return [structure]
-
-
 def _fit_array(symbol: Symbol, value: Any) -> Any:
     """The array as the input expects it: in its floating dtype, a missing channel axis of one added."""
+    if symbol.dtype == TEXT:
+        return _fit_texts(symbol, value)
     if not isinstance(value, torch.Tensor):
         needs = "a tensor or a NumPy array"
         raise UserError(f"Input {symbol.name!r}", f"a {type(value).__name__}", needs, "Pass np.asarray(x).")
     if value.ndim == symbol.ndim - 1 and symbol.shape[-1] == 1:
         value = value.unsqueeze(-1)
     return in_dtype(value, getattr(torch, symbol.dtype), integers=True)
+
+
+def _fit_texts(symbol: Symbol, value: Any) -> np.ndarray:
+    """Texts in an array (N, 1), or as the input says."""
+    if isinstance(value, torch.Tensor):
+        fix = "Pass an array of texts, np.array([...])."
+        raise UserError(f"Input {symbol.name!r}", "a tensor of numbers", "texts (dtype='string')", fix)
+    texts = np.asarray(value, dtype=object)
+    return texts[:, None] if texts.ndim == symbol.ndim - 1 and symbol.shape[-1] == 1 else texts
 
 
 def _fit_shape(symbol: Symbol, shape: Shape) -> Shape:
@@ -190,8 +210,8 @@ def _fit_shape(symbol: Symbol, shape: Shape) -> Shape:
 
 
 def _checked_symbols(argument: str, structure: Any) -> list[Symbol]:
-    symbols = list(symbols_in(structure))
-    if not symbols or len(symbols) != len(flatten(structure)):
+    symbols = symbols_in(structure)
+    if not symbols or len(symbols) != len(flatten(structure, is_leaf=is_shape)):
         fix = "Start with Input(shape) and call layers on what it returns."
         raise UserError("Model", f"{argument}={structure!r}", "symbols (or a list or dict of them)", fix)
     return symbols

@@ -1,94 +1,28 @@
-"""What `.keras` files say about one layer, and the layer that is made of it.
+"""The layer that is made of what `.keras` files say about it; `layers/forms.py` writes what is read here.
 
 Only classes of striate's own registry and those the caller names are ever made: nothing is imported, looked up or
 run because a file says so.
 """
 
 import contextlib
-import inspect
-import json
-from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from striate.foundation.checks import UnsupportedError, UserError, nearest
+from striate.foundation.custom_objects import find_custom
+from striate.layers.forms import FUNCTIONAL
 from striate.layers.layer import Layer, registry
-from striate.layers.structure import is_shape
+from striate.layers.refused import INSTEAD_OF_LAMBDA
 from striate.models.trainer import Trainer
 
 # Where Keras exports its layers and models from.
-MODULES = ("keras", "keras.layers", "keras.models", "keras.src.models.functional", "keras.src.models.sequential")
-
-_custom_objects: ContextVar[Mapping[str, Any]] = ContextVar("custom_objects", default={})  # noqa: B039 - never changed
-
-
-@contextlib.contextmanager
-def custom_classes(custom_objects: Mapping[str, Any] | None) -> Iterator[None]:
-    """Let configs name these classes and functions, too, for the duration of the block.
-
-    Args:
-        custom_objects: Name in the file to class or function.
-
-    Raises:
-        UserError: Something in it is neither.
-    """
-    for name, value in (custom_objects or {}).items():
-        if not callable(value):
-            needs = "a dict of names to classes or functions"
-            raise UserError("custom_objects", f"{name!r}: {value!r}", needs, f"Pass {{{name!r}: the class}}.")
-    token = _custom_objects.set({**_custom_objects.get(), **(custom_objects or {})})
-    try:
-        yield
-    finally:
-        _custom_objects.reset(token)
-
-
-def has_custom_classes() -> bool:
-    """Whether any are known just now."""
-    return bool(_custom_objects.get())
-
-
-def is_custom(cls: type) -> bool:
-    """Whether a layer's class is the user's own."""
-    return registry.classes.get(cls.__name__) is not cls
-
-
-def is_functional(layer: Layer) -> bool:
-    """Whether it is what Keras calls a functional model: one with a graph that is not a `Sequential`."""
-    return getattr(layer, "graph", None) is not None and not isinstance(layer, registry.classes["Sequential"])
-
-
-def serialize(layer: Layer) -> dict[str, Any]:
-    """A layer as `.keras` files hold it.
-
-    Raises:
-        UserError: Its config would not make it again.
-    """
-    cls = type(layer)
-    if is_custom(cls):
-        config = _custom_config(layer)
-        form = {"module": None, "class_name": cls.__name__, "config": config, "registered_name": cls.__name__}
-    elif is_functional(layer):
-        config = layer.get_config()
-        config.pop("dtype")  # Keras does not write one for models of this kind
-        form = {"module": MODULES[3], "class_name": "Functional", "config": config, "registered_name": "Functional"}
-    elif isinstance(layer, Trainer):
-        form = {"module": "keras", "class_name": cls.__name__, "config": layer.get_config(), "registered_name": None}
-    else:
-        form = {
-            "module": registry.module,
-            "class_name": cls.__name__,
-            "config": layer.get_config(),
-            "registered_name": None,
-        }
-    shape = _built_shape(layer)
-    return form if shape is None else {**form, "build_config": {"input_shape": shape}}
+MODULES = ("keras", "keras.layers", "keras.models", FUNCTIONAL, "keras.src.models.sequential")
 
 
 def deserialize(form: Any) -> Layer:
-    """The layer that `serialize`, or Keras, described, with new weights.
+    """The layer that `serialize` in `layers/forms.py`, or Keras, described, with new weights.
 
     Raises:
         UnsupportedError: Keras has such a layer, or such an argument, and striate has not.
@@ -143,7 +77,7 @@ def _make(cls: type[Layer], config: dict[str, Any], where: str) -> Layer:
 
 
 def _find_class(form: dict[str, Any], where: str) -> type[Layer]:
-    """The class a config asks for, out of the registry or of `custom_classes`."""
+    """The class a config asks for, out of the registry or of the custom objects."""
     name, module, registered = form["class_name"], form.get("module"), form.get("registered_name")
     if module in MODULES and registered in (None, name):
         with contextlib.suppress(UserError):
@@ -154,8 +88,8 @@ def _find_class(form: dict[str, Any], where: str) -> type[Layer]:
     if found is not None:
         raise UserError("custom_objects", f"{name!r}: {found!r}", "a subclass of Layer", "Pass the layer's class.")
     if name == "Lambda":
-        fix = "Use layers (Rescaling, Activation, ...), or build the model in code and load its weights alone."
-        raise UnsupportedError(where, "a Lambda layer, which is Python code", "layers: no code is read from files", fix)
+        needs = "layers: no code is read from files"
+        raise UnsupportedError(where, "a Lambda layer, which is Python code", needs, INSTEAD_OF_LAMBDA)
     if module in MODULES and registered in (None, name):
         needs = "one of striate's layers"
         raise UnsupportedError(where, f"Keras's layer {name!r}", needs, nearest(name, registry.classes))
@@ -168,16 +102,12 @@ def _find_class(form: dict[str, Any], where: str) -> type[Layer]:
 
 
 def _find_custom(name: Any, registered: Any) -> Any:
-    """What the caller named, by Keras's registered name (package>Name) or by the class's own."""
-    custom = _custom_objects.get()
-    for key in (registered, name, str(registered).rpartition(">")[2]):
-        if isinstance(key, str) and key in custom:
-            return custom[key]
-    return None
+    """What the program named, by Keras's registered name (package>Name) or by the class's own."""
+    return find_custom(registered, name, str(registered).rpartition(">")[2])
 
 
 def revive(value: Any, where: str) -> Any:
-    """A layer's arguments with objects of custom classes made, and code refused."""
+    """A layer's arguments with layers and objects of custom classes made, and code refused."""
     if isinstance(value, list):
         return [revive(item, where) for item in value]
     if not isinstance(value, dict):
@@ -193,43 +123,9 @@ def revive(value: Any, where: str) -> Any:
         return make(arguments) if make else found(**arguments)
     if found is not None:
         return found
+    if value.get("module") in MODULES and isinstance(inner, dict) and name != "DTypePolicy":
+        return deserialize(value)
     return {key: revive(item, where) for key, item in value.items()}
-
-
-def _custom_config(layer: Layer) -> dict[str, Any]:
-    """The config of a layer of the user's own class, if that class can be made from it."""
-    cls = type(layer)
-    fix = "Return every argument of __init__ from config(), or save the weights alone (save_weights)."
-    needs = "a config() that makes it again, since files carry no code"
-    if isinstance(layer, Trainer) and not _has_own_config(layer):
-        raise UserError(layer.where, f"a {cls.__name__} to save, a subclass without config()", needs, fix)
-    config = layer.get_config()
-    arguments = config
-    if isinstance(layer, registry.classes["Sequential"]):
-        arguments = {"layers": [], "name": layer.name}
-    elif is_functional(layer):
-        arguments = {"inputs": None, "outputs": None, "name": layer.name}
-    try:
-        json.dumps(config, allow_nan=False)
-        inspect.signature(cls).bind(**arguments)
-    except (TypeError, ValueError) as error:
-        raise UserError(layer.where, f"a config() that cannot be read back ({error})", needs, fix) from error
-    return config
-
-
-def _has_own_config(layer: Layer) -> bool:
-    """Whether a model's class, or the graph or the layers it holds, say how to make it again."""
-    model = registry.classes["Model"]
-    own = type(layer).config is not model.config or type(layer).get_config is not model.get_config
-    return own or is_functional(layer)
-
-
-def _built_shape(layer: Layer) -> Any:
-    """The shape of the input that a layer made its weights for, where it has any; N is not part of it."""
-    if isinstance(layer, Trainer) and (is_functional(layer) or not is_custom(type(layer))):
-        return None  # these say it in another way
-    shape = layer.nodes[0].inputs[0].shape if layer.nodes and layer.nodes[0].inputs else layer.seen_shape
-    return [None, *shape[1:]] if layer.built and layer.weights and shape and is_shape(shape) else None
 
 
 def _tuples(shape: Any) -> Any:

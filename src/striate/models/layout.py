@@ -9,6 +9,8 @@ import torch
 from striate.foundation.names import snake_case
 from striate.layers.input import InputLayer
 from striate.layers.layer import Layer
+from striate.layers.preprocessing.text import TextVectorization
+from striate.layers.preprocessing.vocabulary import Vocabulary
 from striate.models.trainer import Trainer
 
 
@@ -20,12 +22,20 @@ class Group(NamedTuple):
         where: How errors name it.
         name: Its own name, written beside the weights; None for torch modules.
         weights: Names and tensors, in Keras's order.
+        keys: What they are called in the file; None for their numbers.
+        vocabulary: What is kept in a text file beside the weights.
     """
 
     path: str
     where: str
     name: str | None
     weights: dict[str, torch.Tensor]
+    keys: tuple[str, ...] | None = None
+    vocabulary: Vocabulary | None = None
+
+    def key(self, index: int) -> str:
+        """What a weight is called in the file."""
+        return str(index) if self.keys is None else self.keys[index]
 
 
 def groups(model: Trainer) -> list[Group]:
@@ -47,6 +57,9 @@ def _visit(module: torch.nn.Module, path: str, seen: set[int]) -> Iterator[Group
     if id(module) in seen:
         return
     seen.add(id(module))
+    if isinstance(module, TextVectorization):
+        yield from _text_groups(module, path)
+        return
     yield _group(module, path)
     children = {name: child for name, child in module._modules.items() if child is not None}
     # The input of a Sequential is not among Keras's attributes; a graph's is among its layers.
@@ -86,6 +99,14 @@ def _group(module: torch.nn.Module, path: str) -> Group:
     if isinstance(module, Layer):
         return Group(path, module.where, module.name, weights)
     return Group(path, f"{type(module).__name__} at {path!r}", None, weights)
+
+
+def _text_groups(layer: TextVectorization, path: str) -> Iterator[Group]:
+    """Keras has a layer inside this one that keeps the same once more."""
+    words = layer.vocabulary
+    weights = {"idf_weights": torch.from_numpy(words.weights)} if words.weighs else {}
+    for place in (path, f"{path}/_lookup_layer"):
+        yield Group(place, layer.where, layer.name, weights, tuple(weights), None if layer.in_config else words)
 
 
 def _private_last(name: str) -> str:

@@ -6,20 +6,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
 import torch
 
 from striate.foundation.checks import UserError, refuse_unknown
+from striate.foundation.custom_objects import custom_object_scope, has_custom_objects
 from striate.models.archive import Archive
 from striate.models.compile_config import compile_from
-from striate.models.layer_config import custom_classes, deserialize, has_custom_classes
+from striate.models.layer_config import deserialize
 from striate.models.layout import Group, groups
 from striate.models.safetensors_file import read_safetensors
 from striate.models.trainer import Trainer
 from striate.models.weights_file import WeightsFile
 
 METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
-MAX_METADATA, MAX_CONFIG = 2**16, 8 * 2**20
+MAX_METADATA, MAX_CONFIG, MAX_VOCABULARY = 2**16, 8 * 2**20, 2**28
 
 
 def load_model(
@@ -55,7 +55,7 @@ def load_model(
         fix = "Leave safe_mode out; pass classes of your own as custom_objects."
         raise UserError("load_model", f"safe_mode={safe_mode!r}", "safe_mode=True: files never run code", fix)
     source = check_name("load_model", path, (".keras",))
-    with _naming(source), Archive(source) as archive, custom_classes(custom_objects):
+    with _naming(source), Archive(source) as archive, custom_object_scope(custom_objects):
         form = _read_config(archive)
         probe = _probe(form)
         with WeightsFile(archive.open(WEIGHTS, _size_limit(probe)), archive.where) as file:
@@ -65,6 +65,9 @@ def load_model(
             weights = groups(model)
             file.check(weights)
             _assign(file.read(weights))
+            for group in weights:
+                if group.vocabulary is not None:
+                    group.vocabulary.restore(_lines(archive, asset(group)))
             if compile and form.get("compile_config"):
                 _compile(model, form["compile_config"], file)
     return model
@@ -147,6 +150,22 @@ def _make_model(form: dict[str, Any]) -> Trainer:
     return model
 
 
+def asset(group: Group) -> str:
+    """Where in a model file a group's vocabulary is."""
+    return f"assets/{group.path}/vocabulary.txt"
+
+
+def _lines(archive: Archive, name: str) -> list[str]:
+    """The lines of a text file; empty ones at the end are none, as in Keras."""
+    try:
+        lines = archive.read(name, MAX_VOCABULARY).decode("utf-8").replace("\r\n", "\n").split("\n")
+    except UnicodeDecodeError as error:
+        raise archive.damaged(f"{name!r} that is no UTF-8 ({error})") from error
+    while len(lines) > 1 and not lines[-1]:
+        lines.pop()
+    return lines
+
+
 def _probe(form: dict[str, Any]) -> list[Group] | None:
     """What weights a config asks for, found without taking the memory for them.
 
@@ -157,14 +176,14 @@ def _probe(form: dict[str, Any]) -> list[Group] | None:
         with torch.device("meta"):
             return groups(_make_model(form))
     except Exception:
-        if has_custom_classes():
+        if has_custom_objects():
             return None
         raise
 
 
 def _size_limit(weights: list[Group] | None) -> int:
     """How large a file with these weights may be: with an optimizer's state, and room for structure."""
-    if weights is None or has_custom_classes():
+    if weights is None or has_custom_objects():
         return 2**62
     return 2**20 + sum(2**16 + 16 * sum(tensor.nbytes for tensor in group.weights.values()) for group in weights)
 
@@ -187,10 +206,7 @@ def _compile(model: Trainer, form: Any, file: WeightsFile) -> None:
         if count <= 2 < len(group.weights):  # compiled, never trained: number of steps and learning rate only
             return
         file.check([*groups(model), group])
-        rate = model.optimizer.learning_rate
         model.optimizer.set_variables([values for _, values in file.read([group])])
-        if np.float32(rate) == np.float32(model.optimizer.learning_rate):
-            model.optimizer.learning_rate = rate  # the config has more digits
     except UserError as error:
         raise type(error)(error.where, error.got, error.needs, f"{error.fix} Or pass compile=False.") from error
 

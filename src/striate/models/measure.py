@@ -6,14 +6,16 @@ from typing import Any
 
 import torch
 
+from striate.foundation.nested import flatten, map_structure
 from striate.foundation.shapes import ReceptiveField, product
+from striate.layers.global_pooling import GlobalPooling
 from striate.layers.holder import named_parts, weights_of
 from striate.layers.layer import Layer, registry
-from striate.layers.pooling import GlobalPooling
+from striate.layers.recurrent import RNN, Bidirectional, TimeDistributed
 from striate.layers.structure import is_shape, shape_of
 from striate.layers.symbol import Node, Symbol, replace_symbols, symbols_in
 from striate.layers.wrapper import TorchModule
-from striate.models.graph import Graph, flatten
+from striate.models.graph import Graph
 
 # What one cell sees of the input: a field per spatial axis (none for vectors), everything, or not known.
 Field = tuple[ReceptiveField, ...] | str | None
@@ -121,7 +123,7 @@ def _measure_graph(model: Any, input_shape: Any, seen: Sequence[Field] | None, d
 
 def _call_of_node(node: Node, shapes: dict[int, Any], fields: dict[int, Field], depth: int) -> _Call:
     """Measure one node, and note what its outputs see in `fields`."""
-    outputs = list(symbols_in(node.outputs))
+    outputs = symbols_in(node.outputs)
     shape = replace_symbols(node.outputs, lambda symbol: shapes[id(symbol)])
     size = _sum(_bytes(shapes[id(symbol)], getattr(torch, symbol.dtype)) for symbol in outputs)
     if not node.inputs:
@@ -141,10 +143,10 @@ def _call_of_node(node: Node, shapes: dict[int, Any], fields: dict[int, Field], 
 
 def _see_through(layer: Layer, seen: Sequence[Field], output_shape: Any) -> Field:
     """What a cell after `layer` sees, if what comes in sees `seen`."""
-    if EVERYTHING in seen or isinstance(layer, GlobalPooling):
+    if EVERYTHING in seen or isinstance(layer, GlobalPooling | RNN | Bidirectional):
         return EVERYTHING
     known = [field for field in seen if isinstance(field, tuple)]
-    own = type(layer) in registry.classes.values() and not isinstance(layer, TorchModule)
+    own = type(layer) in registry.classes.values() and not isinstance(layer, TorchModule | TimeDistributed)
     axes = len(known[0]) if known else 0
     if not own or len(known) < len(seen) or any(len(field) != axes for field in known):
         return None
@@ -154,8 +156,7 @@ def _see_through(layer: Layer, seen: Sequence[Field], output_shape: Any) -> Fiel
     window = layer.window()
     if window is None:
         return widest
-    steps = zip(widest, window.kernel, window.stride, window.dilation, strict=True)
-    return tuple(field.through(kernel, stride, dilation) for field, kernel, stride, dilation in steps)
+    return tuple(field.through(*step) for field, step in zip(widest, window.per_axis(), strict=True))
 
 
 def _measure_parts(model: Any, input_shape: Any, depth: int) -> Measured:
@@ -205,7 +206,7 @@ def _rows(name: str, layer: torch.nn.Module, calls: Sequence[_Call], depth: int)
     """The row of a layer and, one deeper, those of the layers inside."""
     weights = weights_of(layer)
     fields = [
-        f if f is None or isinstance(f, str) else tuple(axis.size for axis in f) for f in (c.field for c in calls)
+        f if f is None or isinstance(f, str) else tuple(axis.cells for axis in f) for f in (c.field for c in calls)
     ]
     largest = None if None in fields else EVERYTHING if EVERYTHING in fields else max(fields, default=None)  # type: ignore[type-var]
     row = Row(
@@ -242,7 +243,7 @@ def _is_chain(graph: Graph) -> bool:
     for node in graph.nodes:
         if len(node.inputs) > 1 or (before and node.inputs != before):
             return False
-        before = list(symbols_in(node.outputs))
+        before = symbols_in(node.outputs)
     return len(before) == 1 and len({node.layer for node in graph.nodes}) == len(graph.nodes)
 
 
@@ -268,13 +269,9 @@ def _bytes(shape: Sequence[int | None], dtype: torch.dtype) -> int | None:
 
 def _is_known(shape: Any) -> bool:
     """Whether all sizes but N are known, in one shape or a structure of them."""
-    return all(None not in one[1:] for one in flatten(shape))
+    return all(None not in one[1:] for one in flatten(shape, is_leaf=is_shape))
 
 
 def _open_batch(shape: Any) -> Any:
     """The shape, or structure of shapes, for any number of items."""
-    if isinstance(shape, dict):
-        return {key: _open_batch(one) for key, one in shape.items()}
-    if is_shape(shape):
-        return (None, *shape[1:])
-    return [_open_batch(one) for one in shape]
+    return map_structure(lambda one: (None, *one[1:]), shape, is_leaf=is_shape)

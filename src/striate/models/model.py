@@ -81,9 +81,9 @@ class Model(Trainer, Layer):
                 needs = f"another name: the model has an attribute {layer.name!r} already"
                 raise UserError(self.where, layer.where, needs, "Give the layer another name=.")
 
-    def forward(self, inputs: Any) -> Any:
+    def forward(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         if self.graph is None:
-            return super().forward(inputs)
+            return super().forward(inputs, *args, **kwargs)
         return self.graph.run(inputs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -93,9 +93,16 @@ class Model(Trainer, Layer):
         outputs = [shapes[id(symbol)] for symbol in self.graph.output_symbols]
         return outputs[0] if not isinstance(self.graph.outputs, list | tuple | dict) else outputs
 
+    def _compute(self, *inputs: Any, **kwargs: Any) -> Any:
+        """As torch: each layer inside has a precision of its own."""
+        return torch.nn.Module.__call__(self, *inputs, **kwargs)
+
     def cast(self, value: Any) -> Any:
         """As any layer; where there are inputs, each has a dtype of its own."""
         return super().cast(value) if self.graph is None else value
+
+    def _hand_on(self, inputs: Any, mask: Any, outputs: Any) -> None:
+        """The layers inside have done it."""
 
     def says_shape(self) -> bool:
         return self.graph is not None

@@ -11,13 +11,14 @@ import numpy as np
 
 from striate.foundation.checks import UserError, refuse_unknown
 from striate.foundation.files import atomic_path
+from striate.layers.forms import serialize
 from striate.models.compile_config import serialize_compile
-from striate.models.layer_config import serialize
 from striate.models.layout import groups
 from striate.models.loading import (
     CONFIG,
     METADATA,
     WEIGHTS,
+    asset,
     check_built,
     check_name,
     load_model,
@@ -65,6 +66,7 @@ def save_model(
     weights = groups(model)
     if compiled:
         weights.append(optimizer_group(model))
+    vocabularies = {asset(group): "\n".join(group.vocabulary.lines()) for group in weights if group.vocabulary}
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     texts = {METADATA: {"keras_version": KERAS_VERSION, "date_saved": now}, CONFIG: form}
     entries = {name: _to_json(where, value) for name, value in texts.items()}
@@ -73,6 +75,8 @@ def save_model(
             archive.writestr(zipfile.ZipInfo(name), text)
         with archive.open(zipfile.ZipInfo(WEIGHTS), "w", force_zip64=True) as file:
             write_weights(file, weights)
+        for name, text in vocabularies.items():
+            archive.writestr(zipfile.ZipInfo(name), text)
 
 
 def save_weights(model: Trainer, path: str | os.PathLike[str], overwrite: bool = True) -> None:

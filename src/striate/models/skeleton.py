@@ -37,7 +37,7 @@ def write_weights(out: IO[bytes], groups: list[Group]) -> None:
             if group.name is not None:
                 inside.attrs["name"] = group.name
             for index, tensor in enumerate(group.weights.values()):
-                place = _reserve(inside, str(index), tensor)
+                place = _reserve(inside, group.key(index), tensor)
                 if place is not None:
                     places.append((place, tensor))
     position = 0

@@ -11,7 +11,8 @@ from striate.data.arrays import make_feed, train_validation_split
 from striate.data.feed import Batch, BegunFeed, Feed
 from striate.foundation.checks import UnsupportedError, UserError, check_int, refuse_unknown
 from striate.layers.holder import holders_in
-from striate.layers.layer import Layer, as_tensor, mode
+from striate.layers.layer import Layer
+from striate.layers.structure import as_tensor, mode
 from striate.training import loop, optimizers
 from striate.training.backup import BackupAndRestore, restore_states
 from striate.training.callback import Callback, CallbackList, History
@@ -127,8 +128,7 @@ class Trainer(Layer):
         _check_steps("fit", steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
         if validation_split:
             if validation_data is not None:
-                fix = "Pass one of them."
-                raise UserError("fit", "validation_split and validation_data", "one of them", fix)
+                raise UserError("fit", "validation_split and validation_data", "one of them", "Pass one of them.")
             (x, y, sample_weight), validation_data = train_validation_split(x, y, sample_weight, validation_split)
         listed, backup = _order_callbacks(callbacks, verbose)
         saved = backup.read() if backup else None
@@ -258,8 +258,8 @@ class Trainer(Layer):
 
     def _one_pass(self, feed: Feed, callbacks: Any, verbose: Any, steps: int | None) -> CallbackList:
         """The callbacks of an `evaluate` or a `predict`."""
-        steps = steps or feed.steps
-        return CallbackList([ProgressBar(verbose), callbacks], model=self, steps=steps, verbose=verbose)
+        bar = ProgressBar(verbose)
+        return CallbackList([bar, callbacks], model=self, steps=steps or feed.steps, verbose=verbose)
 
     def _fit_epoch(
         self, feed: Feed, objective: Objective, run: CallbackList, progress: Progress, steps: int | None

@@ -39,6 +39,8 @@ class WeightsFile:
 
         self.where, self._h5 = where, h5py
         self.size = file.seek(0, 2)
+        self._deepest = MAX_DEPTH
+        self._found: dict[str, dict[str, dict[str, Any]]] = {}
         with self._errors():
             self._file = h5py.File(file, "r")
 
@@ -60,6 +62,7 @@ class WeightsFile:
         """
         stored = 0
         expected: set[str] = set()
+        self._deepest = max(MAX_DEPTH, *(_path(group).count("/") + 1 for group in groups))
         with self._errors():
             for group in groups:
                 found = self._members(group)
@@ -95,14 +98,34 @@ class WeightsFile:
 
     def _members(self, group: Group) -> dict[str, Any]:
         """The datasets of a group by name; none where the file has no such group."""
-        place: Any = self._file
-        for part in _path(group).split("/"):
-            if part not in place:
-                return {}
-            place = self._child(place, part)
+        path = _path(group)
+        arrays = self._arrays(path.split("/")[0])
+        place, _, name = path.rpartition("/")
+        while place:
+            if name in arrays.get(place, {}):
+                raise self._refuse(f"an array in the place of {path!r}", "a group")
+            place, _, name = place.rpartition("/")
+        return arrays.get(path, {})
+
+    def _arrays(self, top: str) -> dict[str, dict[str, Any]]:
+        """The datasets under a name of the root, by group and name; looked through once."""
+        if top in self._found or top not in self._file:
+            return self._found.get(top, {})
+        found: dict[str, dict[str, Any]] = {}
+        waiting, seen = [(self._child(self._file, top), top, 1)], 0
+        while waiting:
+            place, path, depth = waiting.pop()
             if not isinstance(place, self._h5.Group):
-                raise self._refuse(f"an array in the place of {_path(group)!r}", "a group")
-        return {name: self._child(place, name) for name in self._names(place)}
+                found.setdefault(path.rpartition("/")[0], {})[path.rpartition("/")[2]] = place
+                continue
+            names = self._names(place)
+            seen += len(names)
+            if depth > self._deepest or seen > MAX_OBJECTS:
+                raise self._refuse(f"groups nested {depth} deep with {seen:,} objects", "a file as Keras writes it")
+            inner = [(self._child(place, name), f"{path}/{name}", depth + 1) for name in names if name != CHANCE]
+            waiting += reversed(inner)
+        self._found[top] = found
+        return found
 
     def _names(self, group: Any) -> list[str]:
         if len(group) > MAX_OBJECTS:
@@ -116,7 +139,7 @@ class WeightsFile:
         return group[name]
 
     def _dataset(self, group: Group, found: dict[str, Any], index: int, label: str) -> Any:
-        dataset = found.get(str(index))
+        dataset = found.get(group.key(index))
         if not isinstance(dataset, self._h5.Dataset):
             raise self._other_model(group, f"no array {index} ({label!r})", "one for every weight")
         return dataset
@@ -143,24 +166,15 @@ class WeightsFile:
 
     def _check_extra(self, expected: set[str]) -> None:
         """Refuse weights that the model has no place for."""
-        deepest = max(MAX_DEPTH, *(path.count("/") for path in expected), 0)
-        waiting, seen = [(self._file["/"], "", 0)], 0
-        while waiting:
-            group, path, depth = waiting.pop()
-            names = self._names(group)
-            seen += len(names)
-            if depth > deepest or seen > MAX_OBJECTS:
-                raise self._refuse(f"groups nested {depth} deep with {seen:,} objects", "a file as Keras writes it")
-            for name in names:
-                inner = f"{path}/{name}" if path else name
-                if name == CHANCE or (not path and (name in TRAINING or name.startswith("_"))):
-                    continue
-                child = self._child(group, name)
-                if isinstance(child, self._h5.Group):
-                    waiting.append((child, inner, depth + 1))
-                elif inner not in expected:
-                    needs = "only weights that the model has"
-                    raise UserError(self.where, f"an array {inner!r}", needs, "Load a file of the same model.")
+        for top in self._names(self._file["/"]):
+            if top in (*TRAINING, CHANCE) or top.startswith("_"):
+                continue
+            for path, arrays in self._arrays(top).items():
+                for name in arrays:
+                    inner = f"{path}/{name}" if path else name
+                    if inner not in expected:
+                        needs = "only weights that the model has"
+                        raise UserError(self.where, f"an array {inner!r}", needs, "Load a file of the same model.")
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

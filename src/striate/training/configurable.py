@@ -2,11 +2,15 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
+
+import torch
 
 from striate.foundation.checks import UserError, refuse_unknown
+from striate.foundation.custom_objects import find_custom, get_registered_name
 from striate.foundation.names import snake_case
 from striate.foundation.registry import Registry
+from striate.training.labels import match_rank
 
 
 class Configurable:
@@ -16,6 +20,7 @@ class Configurable:
     """
 
     name: str
+    dtype = "float32"
 
     def config(self) -> dict[str, Any]:
         """The arguments that make the same object again."""
@@ -60,9 +65,45 @@ def object_name(function: Any) -> str:
     return getattr(function, "name", None) or snake_case(getattr(function, "__name__", type(function).__name__))
 
 
+class FunctionWrapper(Configurable):
+    """A loss or metric that is made of a function of (y_true, y_pred) and options for it."""
+
+    # Where the classes are whose functions files may name; the first is of its own kind.
+    registries: ClassVar[tuple[Registry[Any], ...]]
+    # Options that files leave out while they have these values, as Keras's do.
+    unwritten: ClassVar[dict[str, Any]] = {}
+
+    fn: Callable[..., torch.Tensor]
+    options: dict[str, Any]
+
+    def apply(self, y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor:
+        """What the function makes of labels and predictions.
+
+        (N,) beside (N, 1) would broadcast to (N, N) in a function that does not look.
+        """
+        return self.fn(*match_rank(y_true, y_pred), **self.options)
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make the same object again."""
+        # Only the wrappers themselves have to be told their function; classes made from them know it.
+        own = {"fn": describe_function(self.fn)} if FunctionWrapper in type(self).__bases__ else {}
+        options = {k: v for k, v in self.options.items() if k not in self.unwritten or v != self.unwritten[k]}
+        return {**super().config(), **own, **options}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The object that `config` describes; its function must be one of striate's."""
+        name = function_name(config.get("fn"))
+        if name is not None:
+            own = cls.registries[0]
+            known = next((registry for registry in cls.registries if name in registry), own)
+            config = {**config, "fn": find_by_function(known, name)().fn}
+        return super().from_config(config)
+
+
 def describe_function(function: Callable[..., Any]) -> dict[str, Any]:
     """A function as Keras writes it into files: its name, no code."""
-    name = getattr(function, "__name__", type(function).__name__)
+    name = get_registered_name(function) if hasattr(function, "__name__") else type(function).__name__
     return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
 
 
@@ -71,6 +112,18 @@ def function_name(identifier: Any) -> str | None:
     if isinstance(identifier, dict) and identifier.get("class_name") == "function":
         return str(identifier.get("config"))
     return None
+
+
+def make_custom(identifier: Any) -> Any:
+    """A function or an object of a class of the user's own, if it is one's config; everything else as it is."""
+    if not isinstance(identifier, dict):
+        return identifier
+    name, config = identifier.get("class_name"), identifier.get("config")
+    found = find_custom(config) if name == "function" else find_custom(identifier.get("registered_name"), name)
+    if isinstance(found, type):
+        make = getattr(found, "from_config", None)
+        return make(config or {}) if make else found(**(config or {}))
+    return identifier if found is None else found
 
 
 def find_by_function(registry: Registry[Any], name: str) -> Any:
@@ -101,5 +154,5 @@ def serialize(registry: Registry[Any], entry: Any) -> dict[str, Any]:
         "module": registry.module if known else None,
         "class_name": name,
         "config": entry.get_config(),
-        "registered_name": None if known else name,
+        "registered_name": None if known else get_registered_name(type(entry)),
     }

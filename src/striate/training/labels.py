@@ -110,6 +110,25 @@ def check_numbers(where: str, y_true: torch.Tensor, y_pred: torch.Tensor) -> Non
     _limits(where, y_true)
 
 
+def check_not_negative(where: str, y_true: torch.Tensor, y_pred: torch.Tensor) -> None:
+    """Refuse labels of another shape than the predictions, and labels that are not finite, or below 0."""
+    check_same_shape(where, *match_rank(y_true, y_pred))
+    low, high = _limits(where, y_true)
+    if low < 0:
+        fix = "Mend the labels; for quantities below 0 use mean_squared_error."
+        raise UserError(where, _span(low, high), "labels of at least 0", fix)
+
+
+def check_signs(where: str, y_true: torch.Tensor, y_pred: torch.Tensor) -> None:
+    """Refuse labels of another shape than the predictions, and labels other than -1 and 1, or 0 and 1."""
+    check_same_shape(where, *match_rank(y_true, y_pred))
+    low, high = _limits(where, y_true)
+    own = y_true[(y_true != -1) & (y_true != 1)]
+    if own.numel() and not (low >= 0 and not own.any()):
+        fix = "Turn the labels of the two classes into -1 and 1; for more classes use categorical_hinge."
+        raise UserError(where, _span(low, high), "labels -1 and 1, or 0 and 1, and none between", fix)
+
+
 def check_binary(where: str, y_true: torch.Tensor, y_pred: torch.Tensor) -> None:
     """Refuse labels of another shape than the predictions, and labels outside 0 to 1."""
     check_same_shape(where, *match_rank(y_true, y_pred))

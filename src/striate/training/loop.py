@@ -9,7 +9,8 @@ import torch
 
 from striate.data.feed import Batch, Feed, check_finite
 from striate.foundation.checks import UserError
-from striate.layers.layer import mode
+from striate.foundation.nested import as_lists, map_structure
+from striate.layers.structure import mode
 from striate.training.diagnose import explain_loss
 from striate.training.objective import Objective, RunningLogs
 
@@ -48,7 +49,7 @@ def train_step(
             for buffer, before in statistics:
                 buffer.copy_(before)
         raise
-    total.backward()
+    optimizer.scale_loss(total).backward()
     optimizer.step()
     objective.update(batch.y, prediction, total, batch.sample_weight)
 
@@ -63,6 +64,7 @@ def train_epoch(
     epoch: int = 0,
     first: int = 0,
     steps: int | None = None,
+    every: int = 1,
     penalty: Penalty = no_penalty,
     on_step: Callable[[int], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
@@ -73,14 +75,15 @@ def train_epoch(
         module: The network.
         feed: Gives the batches.
         objective: Losses and metrics, counted on from where they stand.
-        optimizer: With `zero_grad` and `step`.
-        callbacks: Told before and after every batch.
+        optimizer: With `zero_grad`, `scale_loss` and `step`.
+        callbacks: Told before and after every batch, or every few.
         epoch: The epoch's number.
         first: The batch to begin at.
         steps: The batches of an epoch; all there are if left out.
+        every: How many batches pass between calls of the callbacks.
         penalty: Makes what regularizers add to the loss.
         on_step: Told how many batches of the epoch are done, before the callbacks are.
-        stop: Asked after every batch.
+        stop: Asked after the callbacks.
 
     Returns:
         How many batches of the epoch are done.
@@ -91,16 +94,15 @@ def train_epoch(
     logs, done, device = RunningLogs(objective), first, device_of(module)
     batches = limit(feed.epoch(epoch, first), None if steps is None else steps - first)
     with mode(module, True), torch.enable_grad():
-        for batch in batches:
-            callbacks.on_train_batch_begin(done)
-            check_finite(batch, done, "fit", feed, epoch)
-            train_step(module, to_device(batch, device), objective, optimizer, penalty, done)
-            done += 1
+        begin, end = callbacks.on_train_batch_begin, lambda last: callbacks.on_train_batch_end(last, logs)
+        for number, batch in told(batches, begin, end, first, every, stop):
+            check_finite(batch, number, "fit", feed, epoch)
+            train_step(module, to_device(batch, device), objective, optimizer, penalty, number)
+            done = number + 1
             if on_step is not None:
                 on_step(done)
-            callbacks.on_train_batch_end(done - 1, logs)
-            if stop():
-                return done
+        if stop():
+            return done
     if steps is not None and done < steps:
         fix = "Lower steps_per_epoch, or repeat the data: dataset.repeat()."
         raise UserError("fit", f"{done} batches in epoch {epoch}", f"steps_per_epoch={steps}", fix)
@@ -115,6 +117,7 @@ def evaluate(
     *,
     callbacks: Any,
     steps: int | None = None,
+    every: int = 1,
     penalty: Penalty = no_penalty,
 ) -> dict[str, Any]:
     """Losses and metrics over all batches, in inference mode; what an epoch under way has counted stays.
@@ -125,17 +128,16 @@ def evaluate(
     counted = objective.state_dict()
     objective.reset()
     logs, device, count = RunningLogs(objective), device_of(module), 0
+    begin, end = callbacks.on_test_batch_begin, lambda last: callbacks.on_test_batch_end(last, logs)
     with mode(module, False):
-        for batch in limit(feed.epoch(0), steps):
-            callbacks.on_test_batch_begin(count)
-            check_finite(batch, count, "evaluate", feed)
+        for number, batch in told(limit(feed.epoch(0), steps), begin, end, every=every):
+            check_finite(batch, number, "evaluate", feed)
             batch = to_device(batch, device)
             prediction = module(batch.x)
             objective.bind(batch.y, prediction)
             loss, extra = objective(batch.y, prediction, batch.sample_weight), penalty()
             objective.update(batch.y, prediction, loss if extra is None else loss + extra, batch.sample_weight)
-            callbacks.on_test_batch_end(count, logs)
-            count += 1
+            count = number + 1
     if not count:
         raise UserError("evaluate", "no batches", "at least one", "Pass data that is not used up.")
     results = objective.results()
@@ -161,7 +163,49 @@ def predict(module: torch.nn.Module, feed: Feed, *, callbacks: Any, steps: int |
             count += 1
     if not parts:
         raise UserError("predict", "no batches", "at least one", "Pass data that is not used up.")
-    return _joined(parts)
+    return as_lists(map_structure(_joined, *parts))
+
+
+def told(
+    batches: Iterator[Batch],
+    begin: Callable[[int], None],
+    end: Callable[[int], None],
+    first: int = 0,
+    every: int = 1,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[tuple[int, Batch]]:
+    """The batches with their numbers; before and after each, or every few, the callbacks are told.
+
+    Args:
+        begin: Told the number of the batch to come.
+        end: Told the number of the last batch done.
+        first: The first batch's number.
+        every: How many batches pass between calls.
+        stop: Asked after each `end`; if it says so, no batch follows.
+
+    Example:
+        >>> from striate.data.feed import Batch
+        >>> batches = iter([Batch("a"), Batch("b"), Batch("c")])
+        >>> begin, end = lambda number: print("begin", number), lambda number: print("end", number)
+        >>> [batch.x for _, batch in told(batches, begin, end, every=2)]
+        begin 0
+        end 1
+        begin 2
+        end 2
+        ['a', 'b', 'c']
+    """
+    number = first
+    for batch in batches:
+        if (number - first) % every == 0:
+            begin(number)
+        yield number, batch
+        number += 1
+        if (number - first) % every == 0:
+            end(number - 1)
+            if stop():
+                return
+    if (number - first) % every:
+        end(number - 1)
 
 
 def limit(batches: Iterator[Batch], steps: int | None) -> Iterator[Batch]:
@@ -184,31 +228,17 @@ def device_of(module: torch.nn.Module) -> torch.device:
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """The batch on the device; itself on the CPU."""
-    return batch if device.type == "cpu" else Batch(*(_move(part, device) for part in batch))
+
+    def move(leaf: Any) -> Any:
+        return leaf.to(device, non_blocking=True) if isinstance(leaf, torch.Tensor) else leaf
+
+    return batch if device.type == "cpu" else map_structure(move, batch)
 
 
-def _move(value: Any, device: torch.device) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.to(device, non_blocking=True)
-    if isinstance(value, dict):
-        return {key: _move(item, device) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_move(item, device) for item in value)
-    return value
-
-
-def _joined(parts: list[Any]) -> Any:
-    """Batches of outputs as one array, or as the same structure of arrays; where there is None, None."""
-    first = parts[0]
-    if first is None:
+def _joined(*parts: Any) -> np.ndarray | None:
+    """Batches of one output as one array; None where it is None."""
+    if parts[0] is None:
         return None
-    if isinstance(first, dict):
-        return {key: _joined([part[key] for part in parts]) for key in first}
-    if isinstance(first, list | tuple):
-        return [_joined(list(group)) for group in zip(*parts, strict=True)]
-    joined: np.ndarray = torch.cat(parts).float().cpu().numpy() if first.dtype == torch.bfloat16 else _plain(parts)
-    return joined
-
-
-def _plain(parts: list[torch.Tensor]) -> np.ndarray:
+    if parts[0].dtype == torch.bfloat16:
+        return torch.cat(parts).float().cpu().numpy()
     return np.concatenate([part.cpu().numpy() for part in parts])

@@ -1,19 +1,18 @@
 """What training minimises and reports: losses and metrics, each paired with an output of the network."""
 
-from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import torch
 
 from striate.foundation.checks import UserError, check_number, nearest
+from striate.foundation.nested import flatten
 from striate.training import losses
 from striate.training import metrics as metric_kinds
 from striate.training.losses import Loss
 from striate.training.metrics import Mean, Metric
-
-# Names that mean one class or another by the shapes of labels and predictions.
-NAMED_BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
 
 
 @dataclass
@@ -68,9 +67,9 @@ class Objective:
         self.heads: list[Head] = []
         self.total = Mean(name="loss")
         self._counted: list[dict[str, Any]] | None = None
-        _check_names(losses.get, loss)
+        _check_names(losses, loss)
         for given in (metrics, weighted_metrics):
-            _check_names(metric_kinds.get, given)
+            _check_names(metric_kinds, given)
         if self.names:
             self._spread_out(len(self.names))
 
@@ -91,6 +90,9 @@ class Objective:
             heads = self._resolve(names, outputs, self._spread("y", y, len(outputs)))
             self._check(heads, y, outputs)
             self.heads = heads
+            for head, output in zip(heads, outputs, strict=True):
+                for metric in head.metrics():
+                    metric.to(output.device)
             self._count_on()
         else:
             self._check(self.heads, y, outputs)
@@ -125,7 +127,7 @@ class Objective:
                 metric.update_state(label, output, weight)
 
     def results(self) -> dict[str, Any]:
-        """The figures so far by name, scalar tensors: "loss", losses by output, metrics."""
+        """The figures so far by name, tensors, mostly scalars: "loss", losses by output, metrics."""
         found = {"loss": self.total.result()}
         found |= {head.mean.name: head.mean.result() for head in self.heads if head.mean and head.loss}
         for head in self.heads:
@@ -146,7 +148,7 @@ class Objective:
 
     def state_dict(self) -> dict[str, Any]:
         """What has been counted in the epoch under way, for a checkpoint."""
-        return {"counted": [_counts_of(metric) for metric in self._metrics()] if self.heads else None}
+        return {"counted": [metric.state_dict() for metric in self._metrics()] if self.heads else None}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Count on from where the objective that gave `state` was, at the latest when the first batch comes."""
@@ -161,7 +163,7 @@ class Objective:
                 fix = "Compile as before, or delete the checkpoint."
                 raise UserError("fit", f"{len(metrics)} losses and metrics", needs, fix)
             for metric, counts in zip(metrics, self._counted, strict=True):
-                vars(metric).update(counts)
+                metric.load_state_dict(counts)
             self._counted = None
 
     def _metrics(self) -> list[Metric]:
@@ -279,17 +281,14 @@ class RunningLogs(Mapping[str, Any]):
         return len(self.objective.results())
 
 
-def to_floats(results: Mapping[str, Any]) -> dict[str, float]:
-    """Figures as plain numbers; this waits for the device."""
-    return {name: float(value) for name, value in results.items()}
+def to_floats(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures as plain numbers, and those of several numbers (a score for each class) as arrays.
 
-
-def _counts_of(metric: Metric) -> dict[str, Any]:
-    """Copies of a metric's sums and counts."""
+    This waits for the device.
+    """
     return {
-        name: value.clone() if isinstance(value, torch.Tensor) else value
-        for name, value in vars(metric).items()
-        if isinstance(value, torch.Tensor | int | float)
+        name: float(value) if torch.as_tensor(value).numel() == 1 else value.detach().cpu().numpy()
+        for name, value in results.items()
     }
 
 
@@ -317,12 +316,13 @@ def _listed(entries: Any) -> list[Any]:
     return list(entries) if isinstance(entries, list | tuple) else [entries]
 
 
-def _check_names(get: Callable[[Any], Any], given: Any) -> None:
+def _check_names(kinds: ModuleType, given: Any) -> None:
     """Refuse unknown names at compile time, not hours later; those that wait for shapes are known to be good."""
-    if isinstance(given, dict) and "class_name" not in given:
-        given = list(given.values())
-    if isinstance(given, list | tuple):
-        for entry in given:
-            _check_names(get, entry)
-    elif given is not None and str(given).lower() not in NAMED_BY_SHAPE:
-        get(given)
+    for entry in flatten(given, is_leaf=is_config):
+        if entry is not None and str(entry).lower() not in kinds.NAMED_BY_SHAPE:
+            kinds.get(entry)
+
+
+def is_config(value: Any) -> bool:
+    """Whether `value` describes one object, as Keras's files do, and is no dict by names of outputs."""
+    return isinstance(value, dict) and "class_name" in value

@@ -1,39 +1,37 @@
 """The contract that every optimizer keeps: Keras's arguments before, torch's optimizer after `build`."""
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 
-from striate.foundation.checks import UnsupportedError, UserError, check_number, refuse_unknown
+from striate.foundation.checks import UserError, check_flag, check_number, refuse_unknown
 from striate.foundation.names import snake_case
-
-# Keras's arguments that striate does not support yet, with the defaults that ask for nothing.
-KERAS_DEFAULTS: dict[str, Any] = {
-    "clipnorm": None,
-    "global_clipnorm": None,
-    "clipvalue": None,
-    "use_ema": False,
-    "ema_momentum": 0.99,
-    "ema_overwrite_frequency": None,
-    "loss_scale_factor": None,
-    "gradient_accumulation_steps": None,
-}
-
-Tensors = list[torch.Tensor]
-Parameters = Iterable[torch.Tensor | tuple[str, torch.Tensor]]
+from striate.training import schedules
+from striate.training.optimizer_options import DEFAULTS, Tensors, check_options, clipper
+from striate.training.schedules import LearningRateSchedule
+from striate.training.slots import Parameters, SlotHolder
 
 
-class Optimizer:
+class Optimizer(SlotHolder):
     """Keras's arguments, kept until `build` gives them parameters and makes the torch optimizer, `engine`.
 
     Args:
-        learning_rate: A number of at least 0. It can be set at any time, and the next step uses it.
+        learning_rate: A number of at least 0, or a `LearningRateSchedule`, asked before every step. It can be set at
+            any time, and the next step uses it.
         weight_decay: Before each step, weights shrink by `learning_rate * weight_decay` of themselves
             (decoupled, Loshchilov & Hutter 2019); None shrinks nothing.
         name: Only written into files.
+        clipnorm: Scale the gradient of a weight down where its norm is greater.
+        global_clipnorm: Scale all gradients down by one factor where their common norm is greater.
+        clipvalue: Cut gradients off at this value and at its negative. Of the three one at most can be given.
+        use_ema: Keep a moving average of the weights; `fit` puts it in their place when training ends.
+        ema_momentum: What is kept of the average at each step; the rest is the new weights'.
+        ema_overwrite_frequency: Put the average in the weights' place every so many steps, too.
+        loss_scale_factor: Multiply the loss, and divide the gradients, by this, which lifts small float16 gradients.
+        gradient_accumulation_steps: Collect the gradients of so many steps, and only then move the weights along their
+            mean. `iterations` counts the moves; schedules are told the steps, as in Keras.
 
     Example:
         >>> from striate.training.optimizers import SGD
@@ -48,35 +46,55 @@ class Optimizer:
 
     # The arguments of one kind of optimizer, beside those that all have.
     arguments: ClassVar[tuple[str, ...]] = ()
-    # What torch calls a slot (a tensor kept for each parameter), where that is not Keras's name.
-    torch_names: ClassVar[dict[str, str]] = {}
+
+    clipnorm: float | None
+    global_clipnorm: float | None
+    clipvalue: float | None
+    use_ema: bool
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+    loss_scale_factor: float | None
+    gradient_accumulation_steps: int | None
 
     def __init__(
         self,
-        learning_rate: float,
+        learning_rate: Any,
         weight_decay: float | None = None,
         name: str | None = None,
-        **unknown: Any,
+        **options: Any,
     ) -> None:
         self.where = type(self).__name__
-        known = ("learning_rate", "weight_decay", "name", *self.arguments)
-        refuse_unknown(self.where, unknown, known, KERAS_DEFAULTS)
+        unknown = {argument: value for argument, value in options.items() if argument not in DEFAULTS}
+        refuse_unknown(self.where, unknown, ("learning_rate", "weight_decay", "name", *self.arguments, *DEFAULTS), {})
+        self._options = check_options(self.where, options)
+        vars(self).update(self._options)
         self.name = name or snake_case(self.where)
         self.weight_decay = None if weight_decay is None else self._not_negative("weight_decay", weight_decay)
         self.engine: torch.optim.Optimizer | None = None
         self._names: dict[torch.Tensor, str] = {}
         self._keys: list[str] = []
+        self._undecayed: set[torch.Tensor] = set()
+        self._undecayed_names: str | None = None
+        self._schedule: LearningRateSchedule | None = None
         self.learning_rate = learning_rate
 
     # What one kind of optimizer defines ---------------------------------------------------------
 
     def _make_engine(self, parameters: Tensors) -> torch.optim.Optimizer:
-        """The torch optimizer of these parameters."""
+        """The torch optimizer of these parameters; weight decay is done before it, unless `_engine_decays`."""
         raise NotImplementedError
 
     def _slots(self) -> list[tuple[str, ...]]:
         """Keras's slot names in the order of Keras's files: within a group, slots alternate per parameter."""
         raise NotImplementedError
+
+    def _update(self, parameters: Tensors) -> None:
+        """Change these parameters, which have gradients."""
+        self._engine().step()
+
+    @property
+    def _engine_decays(self) -> bool:
+        return False
 
     # Training -------------------------------------------------------------------------------------
 
@@ -88,22 +106,59 @@ class Optimizer:
     @property
     def learning_rate(self) -> float:
         """The learning rate of the next step."""
+        if self._schedule is not None:
+            return schedules.rate_at(self._schedule, self.steps)
         return self._learning_rate if self.engine is None else float(self.engine.param_groups[0]["lr"])
 
     @learning_rate.setter
-    def learning_rate(self, value: float) -> None:
-        self._learning_rate = _check_rate(self.where, value)
+    def learning_rate(self, value: Any) -> None:
+        if isinstance(value, dict | LearningRateSchedule) or callable(value):
+            self._schedule = schedules.deserialize(value, self.where)
+            return
+        rate = schedules.check_rate(self.where, "learning_rate", value)
+        if self._schedule is not None:
+            got = f"learning_rate={value!r} beside its {type(self._schedule).__name__}"
+            fix = "Compile with a number as learning_rate to change it on the way."
+            raise UserError(self.where, got, "a learning rate that no schedule sets", fix)
         groups = [] if self.engine is None else self.engine.param_groups
         if len({float(group["lr"]) for group in groups}) > 1:
             needs = "parameter groups that share one learning rate"
             raise UserError(self.where, f"learning_rate={value!r}", needs, "Set engine.param_groups[i]['lr'].")
+        self._learning_rate = rate
         for group in groups:
-            group["lr"] = self._learning_rate
+            group["lr"] = rate
+
+    @property
+    def steps(self) -> int:
+        """How often `step` was called."""
+        return 0 if self.engine is None else self.engine.param_groups[0]["iterations"]
 
     @property
     def iterations(self) -> int:
-        """How many steps were taken."""
-        return 0 if self.engine is None else self.engine.param_groups[0]["iterations"]
+        """How often weights were moved: the number of steps, unless gradients are accumulated."""
+        return self.steps // (self.gradient_accumulation_steps or 1)
+
+    def exclude_from_weight_decay(
+        self, var_list: Iterable[torch.Tensor] | None = None, var_names: Iterable[str] | None = None
+    ) -> None:
+        """Let some weights not shrink; to be called before `build`.
+
+        Args:
+            var_list: The weights.
+            var_names: Patterns; a weight is left out if one is found in its own name ("kernel", "bias", "gamma").
+
+        Raises:
+            UserError: The optimizer is built, or a pattern is none.
+        """
+        if self.built:
+            fix = "Call it before compile or fit."
+            raise UserError(self.where, "exclude_from_weight_decay after build", "to know before", fix)
+        names = "|".join(var_names or ())
+        try:
+            re.compile(names)
+        except re.error as error:
+            raise UserError(self.where, f"var_names={names!r} ({error})", "regular expressions", "Mend it.") from error
+        self._undecayed, self._undecayed_names = set(var_list or ()), names or None
 
     def build(self, parameters: Parameters) -> None:
         """Make the torch optimizer; does nothing when already built for these parameters.
@@ -118,16 +173,12 @@ class Optimizer:
         pairs = [(str(i), p) if isinstance(p, torch.Tensor) else p for i, p in enumerate(parameters)]
         if self.engine is not None:
             return self._check_known(pairs)
-        if not pairs:
-            raise UserError(self.where, "no parameters", "a model with weights", "Build the model first.")
-        for name, parameter in pairs:
-            if torch.empty_like(parameter).stride() != parameter.stride():
-                got = f"parameter {name!r} with gaps in memory (strides {parameter.stride()})"
-                raise UserError(self.where, got, "dense parameters", "Make it of tensor.contiguous().")
-        self._names = {p: name.replace(".", "_").replace("/", "_") for name, p in pairs}
-        self._keys = [self._key(slot) for group in self._slots() for slot in group]
+        self._name(pairs)
+        if self._undecayed_names is not None:
+            pattern = re.compile(self._undecayed_names)
+            self._undecayed |= {p for name, p in pairs if pattern.search(re.split(r"[./]", name)[-1])}
         engine = self._make_engine(list(self._names))
-        engine.param_groups[0]["iterations"] = 0
+        engine.param_groups[0] |= dict.fromkeys(self.counters, 0)
         self.engine = engine
         for parameter in self._names:
             if parameter.requires_grad:
@@ -140,25 +191,94 @@ class Optimizer:
         Raises:
             UserError: None has, or the optimizer is not built.
         """
-        engine = self._engine()
-        with_gradient = [p for p in engine.param_groups[0]["params"] if p.grad is not None]
-        if not with_gradient:
+        group = self._engine().param_groups[0]
+        parameters = [p for p in group["params"] if p.grad is not None]
+        if not parameters:
             raise UserError(self.where, "no gradient", "one for some parameter", "Call loss.backward() before.")
-        for parameter in with_gradient:
+        for parameter in parameters:
             self._match_memory(parameter)
-        engine.step()
-        engine.param_groups[0]["iterations"] += 1
+        gradients = [p.grad for p in parameters]
+        if self.loss_scale_factor is not None:
+            torch._foreach_div_(gradients, self.loss_scale_factor)
+        if self.gradient_accumulation_steps is None or self._accumulate(parameters, gradients):
+            if (clip := clipper(self._options)) is not None:
+                clip(gradients)
+            if self._schedule is not None:
+                group["lr"] = self.learning_rate
+            self._decay(parameters, group["lr"])
+            self._update(parameters)
+        if self.use_ema:
+            self._average()
+        group["iterations"] += 1
+
+    def scale_loss(self, loss: torch.Tensor) -> torch.Tensor:
+        """What to call `backward` of: the loss, times the scale that `step` takes off again."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
     def zero_grad(self) -> None:
         """Drop the gradients."""
         self._engine().zero_grad(set_to_none=True)
 
+    @torch.no_grad()
+    def swap_averages(self) -> None:
+        """Exchange weights and averages, until called again.
+
+        Raises:
+            UserError: There are no averages.
+        """
+        group = self._engine().param_groups[0]
+        if not self.use_ema:
+            fix = "Pass use_ema=True to the optimizer."
+            raise UserError(self.where, "a request for averaged weights", "to keep averages", fix)
+        for owner in self._owners():
+            average = self._state(owner)["average"]
+            weight = owner.clone()
+            owner.copy_(average)
+            average.copy_(weight)
+        group["averages_in_model"] = 1 - group["averages_in_model"]
+
+    @torch.no_grad()
+    def finalize_variable_values(self, var_list: Any = None) -> None:
+        """With `use_ema`, give the weights their averages for good, as `fit` does when training ends."""
+        if self.use_ema and self.steps:
+            group, owners = self._engine().param_groups[0], self._owners()
+            pairs = zip(owners, self._slot("average", owners), strict=True)
+            for weight, average in pairs:
+                average.copy_(weight) if group["averages_in_model"] else weight.copy_(average)
+            group["averages_in_model"] = 0
+
+    def _accumulate(self, parameters: Tensors, gradients: Tensors) -> bool:
+        """Add to the sums; at the last of the steps, turn the gradients into the mean and start anew."""
+        assert self.gradient_accumulation_steps is not None
+        sums = self._slot("gradient_accumulator", parameters)
+        if (self.steps + 1) % self.gradient_accumulation_steps:
+            torch._foreach_add_(sums, gradients)
+            return False
+        torch._foreach_add_(gradients, sums)
+        torch._foreach_div_(gradients, self.gradient_accumulation_steps)
+        torch._foreach_zero_(self._slot("gradient_accumulator", self._owners()))
+        return True
+
+    def _decay(self, parameters: Tensors, rate: float) -> None:
+        decayed = [p for p in parameters if p not in self._undecayed] if self._undecayed else parameters
+        if self.weight_decay and decayed and not self._engine_decays:
+            torch._foreach_mul_(decayed, 1 - self.weight_decay * rate)
+
+    def _average(self) -> None:
+        """Move the averages; the first ones are the weights."""
+        owners = self._owners()
+        averages = self._slot("average", owners)
+        torch._foreach_lerp_(averages, owners, 1 - self.ema_momentum if self.iterations else 1.0)
+        if self.ema_overwrite_frequency and (self.iterations + 1) % self.ema_overwrite_frequency == 0:
+            torch._foreach_copy_(owners, averages)
+
     # Files ----------------------------------------------------------------------------------------
 
     def config(self) -> dict[str, Any]:
         """The arguments that make the same optimizer again, as Keras writes them."""
-        common = {"name": self.name, "learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
-        return common | KERAS_DEFAULTS | {argument: getattr(self, argument) for argument in self.arguments}
+        rate = self.learning_rate if self._schedule is None else schedules.serialize(self._schedule)
+        common = {"name": self.name, "learning_rate": rate, "weight_decay": self.weight_decay}
+        return common | {argument: getattr(self, argument) for argument in (*DEFAULTS, *self.arguments)}
 
     def get_config(self) -> dict[str, Any]:
         """Keras's name for `config`."""
@@ -169,144 +289,30 @@ class Optimizer:
         """The optimizer that `config` described."""
         return cls(**config)
 
-    def variables(self) -> list[tuple[str, torch.Tensor]]:
-        """Names and tensors of all that training changes, in the order in which Keras's files hold them."""
-        found = [
-            ("iteration", torch.tensor(self.iterations, dtype=torch.int32)),
-            ("learning_rate", torch.tensor(self.learning_rate, dtype=torch.float32)),
-        ]
-        return found + [(f"{self._names[p]}_{slot}", self._state(p)[key]) for p, slot, key in self._slot_keys()]
+    def _all_slots(self) -> list[tuple[str, ...]]:
+        average = [("average",)] if self.use_ema else []
+        sums = [("gradient_accumulator",)] if self.gradient_accumulation_steps else []
+        return [*average, *sums, *self._slots()]
 
-    def set_variables(self, values: Sequence[Any]) -> None:
-        """Take over what `variables()` gave: iteration, learning rate, then the slots.
+    def _numbers(self) -> list[tuple[str, torch.Tensor]]:
+        steps = torch.tensor(self.steps, dtype=torch.int32)
+        rate = torch.tensor(self.learning_rate, dtype=torch.float32)
+        return [("iteration", steps)] + ([("learning_rate", rate)] if self._schedule is None else [])
 
-        Raises:
-            UserError: Their number or a shape differs; nothing has changed then.
-        """
-        engine, variables = self._engine(), self.variables()
-        if len(values) != len(variables):
-            needs = f"{len(variables)}, from {variables[0][0]!r} to {variables[-1][0]!r}"
-            raise UserError(
-                self.where, f"{len(values)} variables", needs, "Load a file of the same optimizer and model."
-            )
-        arrays = [_tensor(value) for value in values]
-        for (name, variable), array in zip(variables, arrays, strict=True):
-            _check_shape(self.where, name, array, variable)
-        self.learning_rate = float(arrays[1])
-        engine.param_groups[0]["iterations"] = int(arrays[0])
-        for (_, variable), array in zip(variables[2:], arrays[2:], strict=True):
-            variable.copy_(array)
+    def _set_numbers(self, numbers: dict[str, float]) -> None:
+        self._engine().param_groups[0]["iterations"] = int(numbers["iteration"])
+        # A file has seven digits of the rate; one that is the same up to these keeps all it has.
+        if "learning_rate" in numbers and numbers["learning_rate"] != self._numbers()[1][1].item():
+            self.learning_rate = float(numbers["learning_rate"])
 
-    def state_dict(self) -> dict[str, Any]:
-        """The state as torch writes it; the number of iterations is in its parameter group."""
-        return self._engine().state_dict()
-
-    @torch.no_grad()
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where the optimizer that gave `state` was; the tensors are copied.
-
-        Raises:
-            UserError: It is the state of another optimizer or model; nothing has changed then.
-        """
-        group = self._engine().param_groups[0]
-        saved_group = (state.get("param_groups") or [{}])[0]
-        saved = state.get("state", {})
-        if not {"lr", "iterations"} <= set(saved_group) or len(saved_group["params"]) != len(group["params"]):
-            got = f"a state of {len(saved_group.get('params', ()))} parameters with {sorted(saved_group)}"
-            needs = f"one that its state_dict() gave, of {len(group['params'])} parameters"
-            raise UserError(self.where, got, needs, "Load the checkpoint of the same optimizer and model.")
-        copies = []
-        for index, parameter in enumerate(group["params"]):
-            if index in saved or parameter.requires_grad:
-                for key, tensor in self._state(parameter).items():
-                    found = saved.get(index, {}).get(key)
-                    _check_shape(self.where, f"{self._names[parameter]}_{key}", found, tensor)
-                    copies.append((tensor, found))
-        self.learning_rate = saved_group["lr"]
-        group["iterations"] = int(saved_group["iterations"])
-        for tensor, found in copies:
-            tensor.copy_(found)
-
-    # Inside ---------------------------------------------------------------------------------------
-
-    def _engine(self) -> torch.optim.Optimizer:
-        if self.engine is None:
-            raise UserError(self.where, "a call before build", "parameters", "Call build(model.parameters()) first.")
-        return self.engine
-
-    def _check_known(self, pairs: list[tuple[str, torch.Tensor]]) -> None:
-        for name, parameter in pairs:
-            if parameter.requires_grad and parameter not in self._names:
-                needs = "the parameters it was built for"
-                raise UserError(self.where, f"a new parameter {name!r}", needs, "Compile with a new optimizer.")
-
-    def _key(self, slot: str) -> str:
-        return self.torch_names.get(slot, slot)
-
-    def _slot_keys(self) -> list[tuple[torch.Tensor, str, str]]:
-        """Parameter, Keras's name and torch's key of every slot, in Keras's order."""
-        owners = [p for p in self._names if self.engine is not None and self.engine.state.get(p)]
-        groups = self._slots() if owners else []
-        return [(p, slot, self._key(slot)) for group in groups for p in owners for slot in group]
-
-    def _new_state(self, parameter: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {key: torch.zeros_like(parameter) for key in self._keys}
-
-    def _state(self, parameter: torch.Tensor) -> dict[str, torch.Tensor]:
-        state = self._engine().state[parameter]
-        if not state:
-            state.update(self._new_state(parameter))
-        return state
-
-    def _match_memory(self, parameter: torch.Tensor) -> None:
-        """Lay gradient and slots out as the parameter: fused kernels walk all of them with one index.
-
-        They differ where a gradient was set by hand, or the model was moved or changed its memory format.
-        """
-        gradient, state = parameter.grad, self._state(parameter)
-        assert gradient is not None
-        if gradient.layout != torch.strided:
-            needs = "dense gradients"
-            raise UserError(self.where, f"a sparse gradient of {self._names[parameter]!r}", needs, "Use sparse=False.")
-        if not _same_memory(gradient, parameter):
-            parameter.grad = torch.empty_like(parameter).copy_(gradient)
-        if self._keys and not _same_memory(state[self._keys[0]], parameter):
-            for key, tensor in self._new_state(parameter).items():
-                state[key] = tensor.copy_(state[key])
+    # Checks ---------------------------------------------------------------------------------------
 
     def _not_negative(self, argument: str, value: object) -> float:
-        return check_number(self.where, argument, value, "a number of at least 0", lambda v: 0 <= v < math.inf)
+        return schedules.check_rate(self.where, argument, value)
 
     def _decay_rate(self, argument: str, value: object) -> float:
         needs = "a rate from 0 up to but not including 1"
         return check_number(self.where, argument, value, needs, lambda v: 0 <= v < 1)
 
     def _flag(self, argument: str, value: object) -> bool:
-        if not isinstance(value, bool):
-            raise UserError(self.where, f"{argument}={value!r}", "True or False", f"Change {argument}.")
-        return value
-
-
-def _check_rate(where: str, value: Any) -> float:
-    if callable(value) or isinstance(value, dict):
-        kind = value.get("class_name", "dict") if isinstance(value, dict) else type(value).__name__
-        needs = "a number: striate does not support learning-rate schedules yet"
-        fix = "Pass a number and change optimizer.learning_rate from a callback."
-        raise UnsupportedError(where, f"learning_rate={kind}", needs, fix)
-    needs = "a number of at least 0"
-    return check_number(where, "learning_rate", value, needs, lambda v: 0 <= v < math.inf)
-
-
-def _tensor(value: Any) -> torch.Tensor:
-    return value if isinstance(value, torch.Tensor) else torch.as_tensor(np.asarray(value))
-
-
-def _check_shape(where: str, name: str, found: torch.Tensor | None, wanted: torch.Tensor) -> None:
-    if found is None or found.shape != wanted.shape:
-        got = f"no {name!r}" if found is None else f"{name!r} of shape {tuple(found.shape)}"
-        fix = "Load the file of the same optimizer and model."
-        raise UserError(where, got, f"one of shape {tuple(wanted.shape)}", fix)
-
-
-def _same_memory(one: torch.Tensor, other: torch.Tensor) -> bool:
-    return one.stride() == other.stride() and one.dtype == other.dtype and one.device == other.device
+        return check_flag(self.where, argument, value)

@@ -1,5 +1,6 @@
 """From values per sample to one number: weights of samples, masks, sums and means."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from striate.training.labels import to_tensor
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none")
 
 
-def align_weight(where: str, sample_weight: Any, values: torch.Tensor) -> torch.Tensor:
+def align_weight(where: str, sample_weight: Any, values: torch.Tensor, name: str = "sample_weight") -> torch.Tensor:
     """Weights that multiply onto `values`: their first axes must be those of the values, or one.
 
     (N,) goes with (N, H, W): one weight per sample. Nothing is aligned from the last axis, as plain broadcasting
@@ -23,16 +24,18 @@ def align_weight(where: str, sample_weight: Any, values: torch.Tensor) -> torch.
         >>> align_weight("Loss 'mse'", [1.0, 2.0], torch.zeros(2, 5)).shape
         torch.Size([2, 1])
     """
-    weight = to_tensor(where, "sample_weight", sample_weight).to(values.device, values.dtype)
+    weight = to_tensor(where, name, sample_weight).to(values.device, values.dtype)
     if weight.ndim == values.ndim + 1 and weight.shape[-1] == 1:
         weight = weight.squeeze(-1)
     fits = weight.ndim <= values.ndim and all(
         one in (1, two) for one, two in zip(weight.shape, values.shape, strict=False)
     )
     if not fits:
-        got = f"sample_weight of shape {tuple(weight.shape)} for values of shape {tuple(values.shape)}"
+        got = f"{name} of shape {tuple(weight.shape)} for values of shape {tuple(values.shape)}"
         fix = f"Pass one weight per sample, shape {tuple(values.shape[:1])}."
-        if not values.ndim:
+        if name == "a mask":
+            fix = "End the mask before the output, for example with a global pooling layer."
+        elif not values.ndim:
             fix = "Give predictions a last axis, (N, 1); a function must return one value per sample, reduction=None."
         raise UserError(where, got, "weights of the values' shape, or of their first axes", fix)
     return weight.reshape(weight.shape + (1,) * (values.ndim - weight.ndim))
@@ -44,7 +47,7 @@ def divide_no_nan(total: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
 
 
 def reduce_values(
-    where: str, values: Any, sample_weight: Any, mask: torch.Tensor | None, reduction: str | None
+    where: str, values: Any, sample_weight: Any, masks: Sequence[torch.Tensor], reduction: str | None
 ) -> torch.Tensor:
     """Weigh `values` and reduce them.
 
@@ -52,11 +55,11 @@ def reduce_values(
         where: Who asks, for errors.
         values: One loss per sample.
         sample_weight: Factors, or None.
-        mask: True for the values that count, of their shape; means are over these only. None if all do.
+        masks: True for the values that count, of their shape or their first axes; means are over these only.
         reduction: One of `REDUCTIONS`, or None.
 
     Raises:
-        UserError: The weights do not fit the values, or the values are no tensor, so that nothing can be learnt.
+        UserError: The weights or masks do not fit the values, or the values are no tensor: nothing can be learnt.
     """
     if not isinstance(values, torch.Tensor):
         fix = (
@@ -65,8 +68,8 @@ def reduce_values(
         got = f"a {type(values).__name__} from the loss function"
         raise UserError(where, got, "a torch tensor computed from y_pred", fix)
     weight = None if sample_weight is None else align_weight(where, sample_weight, values)
-    if mask is not None:
-        weight = mask.to(values.dtype) if weight is None else weight * mask
+    kept = multiply([align_weight(where, mask, values, "a mask") for mask in masks])
+    weight = multiply([factor for factor in (weight, kept) if factor is not None])
     if weight is not None:
         values = values * weight
     if reduction in (None, "none") or not values.ndim:
@@ -75,4 +78,12 @@ def reduce_values(
         return values.sum()
     if reduction == "mean_with_sample_weight" and weight is not None:
         return divide_no_nan(values.sum(), weight.sum())
-    return values.mean() if mask is None else divide_no_nan(values.sum(), mask.sum())
+    return values.mean() if kept is None else divide_no_nan(values.sum(), kept.expand_as(values).sum())
+
+
+def multiply(factors: Iterable[torch.Tensor]) -> torch.Tensor | None:
+    """The product of weights and masks; None of none."""
+    product = None
+    for factor in factors:
+        product = factor if product is None else product * factor
+    return product

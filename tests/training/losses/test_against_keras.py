@@ -1,8 +1,8 @@
-"""Every loss against real Keras: values, gradients, reductions, weights, files. One row of `TABLE` per loss."""
+"""Every loss of `oracles/loss_cases.py` against real Keras: values, gradients, reductions, weights, files."""
 
+import inspect
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,121 +11,27 @@ import torch
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 import keras
+from oracles.loss_cases import TABLE, Row, binary, counts, integers, logits, one_hot, whole
 
+from striate.foundation.checks import UnsupportedError, UserError
+from striate.layers.masks import put_mask
 from striate.training import losses
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:In loss categorical_crossentropy:SyntaxWarning"),
+    pytest.mark.filterwarnings("ignore:In loss categorical_:SyntaxWarning"),
+    pytest.mark.filterwarnings("ignore:You are using a softmax over axis:UserWarning"),
 ]
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
-Batch = tuple[torch.Tensor, torch.Tensor]
 
-
-def logits(shape: tuple[int, ...]) -> torch.Tensor:
-    return torch.from_numpy(np.random.default_rng(1).normal(0, 3, shape).astype("float32"))
-
-
-def integers(shape: tuple[int, ...], classes: int) -> torch.Tensor:
-    return torch.from_numpy(np.random.default_rng(2).integers(0, classes, shape))
-
-
-def binary() -> dict[str, Batch]:
-    extremes = torch.tensor([[0.0], [1.0], [0.0], [1.0], [1e-7], [1 - 1e-7], [1e-9], [0.5]])
-    labels = torch.tensor([[0.0], [1.0], [1.0], [0.0], [1.0], [0.0], [1.0], [0.25]])
-    return {
-        "(N,)": (integers((6,), 2).float(), logits((6,)).sigmoid()),
-        "(N,1)": (integers((6, 1), 2).float(), logits((6, 1)).sigmoid()),
-        "(N,) beside (N,1)": (integers((6,), 2), logits((6, 1)).sigmoid()),
-        "(N,1) beside (N,)": (integers((6, 1), 2), logits((6,)).sigmoid()),
-        "(N,L) booleans": (integers((6, 4), 2).bool(), logits((6, 4)).sigmoid()),
-        "(N,H,W,C) bytes": (integers((2, 3, 5, 2), 2).byte(), logits((2, 3, 5, 2)).sigmoid()),
-        "(N,H,W) beside (N,H,W,1)": (integers((2, 3, 5), 2), logits((2, 3, 5, 1)).sigmoid()),
-        "soft labels": (logits((6, 1)).sigmoid().flip(0), logits((6, 1)).sigmoid()),
-        "probabilities 0 and 1": (labels, extremes),
-        "all zeros": (torch.zeros(4, 1), torch.zeros(4, 1)),
-        "one sample": (torch.ones(1, 1), torch.full((1, 1), 0.25)),
-    }
-
-
-def one_hot() -> dict[str, Batch]:
-    hot = torch.nn.functional.one_hot
-    extremes = torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1e-7, 1.0]])
-    return {
-        "(N,C)": (hot(integers((6,), 5), 5).float(), logits((6, 5)).softmax(-1)),
-        "(N,C) integers": (hot(integers((6,), 5), 5), logits((6, 5)).softmax(-1)),
-        "(N,C) not normalised": (hot(integers((6,), 5), 5).bool(), logits((6, 5)).sigmoid()),
-        "(N,H,W,C)": (hot(integers((2, 3, 4), 3), 3), logits((2, 3, 4, 3)).softmax(-1)),
-        "soft labels": (logits((6, 5)).flip(0).softmax(-1), logits((6, 5)).softmax(-1)),
-        "probabilities 0 and 1": (torch.eye(3), extremes),
-        "labels all zeros": (torch.zeros(4, 3), logits((4, 3)).softmax(-1)),
-        "one class": (torch.ones(4, 1), logits((4, 1)).sigmoid()),
-        "one sample": (torch.eye(3)[:1], logits((1, 3)).softmax(-1)),
-    }
-
-
-def whole() -> dict[str, Batch]:
-    extremes = torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1e-7, 1.0]])
-    return {
-        "(N,)": (integers((6,), 5), logits((6, 5)).softmax(-1)),
-        "(N,1)": (integers((6, 1), 5), logits((6, 5)).softmax(-1)),
-        "(N,) floats": (integers((6,), 5).float(), logits((6, 5)).softmax(-1)),
-        "(N,) bytes, not normalised": (integers((6,), 5).byte(), logits((6, 5)).sigmoid()),
-        "(N,H,W) beside (N,H,W,C)": (integers((2, 3, 4), 3), logits((2, 3, 4, 3)).softmax(-1)),
-        "(N,H,W,1) beside (N,H,W,C)": (integers((2, 3, 4, 1), 3), logits((2, 3, 4, 3)).softmax(-1)),
-        "probabilities 0 and 1": (torch.tensor([1, 2, 1]), extremes),
-        "all zeros": (torch.zeros(4, dtype=torch.int64), logits((4, 3)).softmax(-1)),
-        "one class": (torch.zeros(4, dtype=torch.int64), logits((4, 1)).sigmoid()),
-        "one sample": (torch.tensor([2]), logits((1, 3)).softmax(-1)),
-    }
-
-
-def numbers() -> dict[str, Batch]:
-    return {
-        "(N,)": (logits((6,)).flip(0), logits((6,))),
-        "(N,) beside (N,1)": (logits((6,)).flip(0), logits((6, 1))),
-        "(N,1) beside (N,)": (logits((6, 1)).flip(0), logits((6,))),
-        "(N,L) integers": (integers((6, 4), 9), logits((6, 4))),
-        "(N,L) booleans": (integers((6, 4), 2).bool(), logits((6, 4))),
-        "(N,H,W,C)": (logits((2, 3, 4, 2)).flip(0), logits((2, 3, 4, 2))),
-        "(N,H,W) beside (N,H,W,1)": (logits((2, 3, 5)).flip(0), logits((2, 3, 5, 1))),
-        "all zeros": (torch.zeros(4, 2), torch.zeros(4, 2)),
-    }
-
-
-@dataclass
-class Row:
-    """A loss, the batches it is tried on and the options it has."""
-
-    name: str
-    batches: Callable[[], dict[str, Batch]]
-    options: list[dict[str, Any]] = field(default_factory=lambda: [{}])
-
-
-CROSSENTROPY = [
-    {},
-    {"from_logits": True},
-    {"label_smoothing": 0.1},
-    {"from_logits": True, "label_smoothing": 0.5},
-    {"label_smoothing": 1.0},
-]
-TABLE = [
-    Row("BinaryCrossentropy", binary, CROSSENTROPY),
-    Row("CategoricalCrossentropy", one_hot, CROSSENTROPY),
-    Row(
-        "SparseCategoricalCrossentropy",
-        whole,
-        [{}, {"from_logits": True}, {"ignore_class": 1}, {"ignore_class": 0, "from_logits": True}],
-    ),
-    Row("MeanSquaredError", numbers),
-]
-FUNCTIONS = {row.name: losses.get(row.name).name for row in TABLE}
+FUNCTIONS = {row.name: losses.get(row.name).fn.__name__ for row in TABLE}
 CASES = [
     pytest.param(row.name, options, *batch, id=f"{row.name} {options} {name}")
     for row in TABLE
     for options in row.options
     for name, batch in row.batches().items()
+    if name not in row.without
 ]
 
 
@@ -174,6 +80,9 @@ def test_reductions_and_weights(name, options, y_true, y_pred, reduction):
     ours = getattr(losses, name)(reduction=reduction, **options)
     theirs = getattr(keras.losses, name)(reduction=reduction, **options)
     values = getattr(losses, name)(reduction=None, **options)(y_true, y_pred)
+    if not values.ndim:  # one loss for the whole batch: what weighs samples is refused
+        agree(ours(y_true, y_pred), theirs(y_true, y_pred))
+        return
     weights = [None, logits(values.shape).abs()]
     if "ignore_class" not in options:  # Keras stumbles over a mask (N, H, W) with weights (N, 1, 1)
         weights.append(logits((len(values), *[1] * (values.ndim - 1))).abs())
@@ -202,34 +111,55 @@ def test_axis(axis, from_logits):
         agree(getattr(losses, name)(**options)(y_true, y_pred), getattr(keras.losses, name)(**options)(y_true, y_pred))
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_gradients_by_finite_differences(name):
-    row = next(row for row in TABLE if row.name == name)
-    batches = [batch for batch in row.batches().values() if batch[1].numel() < 40]
-    if row.batches is not numbers:  # where clipping has no kink
-        batches = [batch for batch in batches if batch[1].min() > 0.001 and batch[1].max() < 0.999]
+def has_kinks(row: Row, name: str, y_true: torch.Tensor, y_pred: torch.Tensor) -> bool:
+    """Whether predictions lie where values are clipped or bend, or are too large for differences."""
+    if row.batches in (binary, one_hot, whole):
+        return bool(y_pred.min() < 0.001 or y_pred.max() > 0.999)
+    if row.name == "MeanAbsolutePercentageError":
+        return bool((y_true == 0).any())
+    return name == "margins of 1" or (row.batches is counts and name == "all zeros")
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_gradients_by_finite_differences(row):
+    batches = [
+        batch for name, batch in row.batches().items() if batch[1].numel() < 40 and not has_kinks(row, name, *batch)
+    ]
     assert len(batches) >= 3
     for options in row.options:
         for y_true, y_pred in batches:
             given = y_pred.double().requires_grad_()
-            assert torch.autograd.gradcheck(getattr(losses, name)(**options), (y_true, given))
+            assert torch.autograd.gradcheck(getattr(losses, row.name)(**options), (y_true, given))
 
 
-@pytest.mark.parametrize(("name", "options"), [(row.name, options) for row in TABLE for options in row.options])
+# Keras leaves these out of files, and so forgets them.
+FORGOTTEN = [
+    ("SparseCategoricalCrossentropy", {"axis": 1}),
+    ("CosineSimilarity", {"axis": 1}),
+    ("Huber", {"delta": 0.25}),
+    ("Huber", {"delta": 2.0}),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [(row.name, options) for row in TABLE for options in row.options if (row.name, options) not in FORGOTTEN],
+)
 def test_files(name, options):
     ours, theirs = getattr(losses, name)(**options), getattr(keras.losses, name)(**options)
     assert losses.serialize(ours) == keras.losses.serialize(theirs)
-    assert keras.losses.deserialize(losses.serialize(ours)).get_config() == theirs.get_config()
+    assert keras.saving.deserialize_keras_object(losses.serialize(ours)).get_config() == theirs.get_config()
     again = losses.get(keras.losses.serialize(theirs))
     assert type(again) is type(ours)
     assert again.get_config() == ours.config()
 
 
-def test_an_unusual_axis_survives_files():
-    form = losses.serialize(losses.SparseCategoricalCrossentropy(axis=1))
-    assert form["config"]["axis"] == 1
+@pytest.mark.parametrize(("name", "options"), FORGOTTEN)
+def test_unusual_options_survive_files(name, options):
+    form = losses.serialize(getattr(losses, name)(**options))
+    assert form["config"].items() >= options.items()
     assert losses.get(form).config() == form["config"]
-    assert keras.losses.deserialize(form)._fn_kwargs["axis"] == 1
+    assert keras.losses.deserialize(form)._fn_kwargs.items() >= options.items()
 
 
 @pytest.mark.parametrize(("name", "function"), FUNCTIONS.items())
@@ -238,4 +168,110 @@ def test_names(name, function):
         assert type(losses.get(identifier)) is getattr(losses, name)
     loss = getattr(losses, name)()
     assert losses.get(loss) is loss
-    assert loss.name == function
+    assert loss.name == getattr(keras.losses, name)().name
+
+
+@pytest.mark.parametrize("name", [row.name for row in TABLE])
+def test_arguments_are_those_of_keras(name):
+    def arguments(signature: inspect.Signature) -> dict[str, Any]:
+        return {p.name: p.default for p in signature.parameters.values() if p.name != "name"}
+
+    ours: Any = getattr(losses, name)
+    theirs: Any = getattr(keras.losses, name)
+    assert arguments(inspect.signature(ours)) == arguments(inspect.signature(theirs))
+    assert list(inspect.signature(ours).parameters) == list(inspect.signature(theirs).parameters)
+    ours, theirs = getattr(losses, FUNCTIONS[name]), getattr(keras.losses, FUNCTIONS[name])
+    assert list(arguments(inspect.signature(ours)).items()) == list(arguments(inspect.signature(theirs)).items())
+
+
+@pytest.mark.parametrize(
+    "alias", ["bce", "BCE", "mse", "MSE", "mae", "MAE", "mape", "MAPE", "msle", "MSLE", "kld", "KLD"]
+)
+def test_short_names(alias):
+    assert losses.get(alias).fn.__name__ == keras.losses.get(alias).__name__
+
+
+def test_every_loss_of_keras_is_there_or_refused_by_name():
+    for name in filter(str.isidentifier, dir(keras.losses)):
+        if name[0] != "_" and name.lower() not in ("ctc", "circle"):
+            assert name in losses.__all__
+    for name in ("CTC", "ctc", "Circle", "circle"):
+        with pytest.raises(UnsupportedError, match=f"Loss got loss {name!r}; .* striate does not have this Keras loss"):
+            losses.get(name)
+
+
+@pytest.mark.parametrize("axis", [(1, 2, 3), [1, 2], (0, 1, 2), 3])
+@pytest.mark.parametrize("name", ["Dice", "Tversky"])
+def test_regions(name, axis):
+    y_true, y_pred = integers((2, 3, 4, 2), 2), logits((2, 3, 4, 2)).sigmoid()
+    ours, theirs = getattr(losses, name)(axis=axis), getattr(keras.losses, name)(axis=axis)
+    agree(ours(y_true, y_pred), theirs(y_true, y_pred))
+    agree(gradient(ours, y_true, y_pred), gradient(theirs, y_true, y_pred))
+    weight = torch.tensor([1.0, 3.0])
+    if axis == (1, 2, 3):
+        agree(ours(y_true, y_pred, weight), theirs(y_true, y_pred, weight))
+
+
+def test_a_focal_weight_for_each_class():
+    y_true, y_pred = torch.eye(3), logits((3, 3)).softmax(-1)
+    alpha = [0.5, 1.0, 2.0]
+    function = losses.categorical_focal_crossentropy
+    agree(function(y_true, y_pred, alpha), keras.losses.categorical_focal_crossentropy(y_true, y_pred, alpha))
+
+
+def test_directions_of_length_0_have_a_gradient():
+    """Keras's is NaN, which would end a training."""
+    zeros = torch.zeros(2, 3)
+    agree(losses.cosine_similarity(torch.ones(2, 3), zeros), keras.losses.cosine_similarity(torch.ones(2, 3), zeros))
+    assert torch.isfinite(gradient(losses.CosineSimilarity(), torch.ones(2, 3), zeros)).all()
+
+
+MASKS = {
+    "(N,)": (torch.tensor([True, False, True, False, True, True]), (6, 4)),
+    "(N,T)": (torch.tensor([[True, True, False], [True, False, False]]), (2, 3, 4)),
+    "nothing": (torch.zeros(2, 3, dtype=torch.bool), (2, 3, 4)),
+    "numbers": (torch.tensor([[1, 1, 0], [1, 0, 0]]), (2, 3, 4)),
+}
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize(("mask", "shape"), MASKS.values(), ids=MASKS)
+@pytest.mark.parametrize("name", ["MeanSquaredError", "BinaryFocalCrossentropy", "CategoricalCrossentropy"])
+def test_masks_of_predictions(name, mask, shape, reduction):
+    y_pred = logits(shape).softmax(-1)
+    y_true = torch.nn.functional.one_hot(integers(shape[:-1], shape[-1]), shape[-1])
+    ours, theirs = getattr(losses, name)(reduction=reduction), getattr(keras.losses, name)(reduction=reduction)
+    for weight in (None, logits(shape[:-1]).abs()):
+        one, two = y_pred.clone().requires_grad_(), y_pred.clone().requires_grad_()
+        put_mask(one, mask)
+        keras.src.backend.set_keras_mask(two, mask)
+        mine, other = ours(y_true, one, weight), theirs(y_true, two, weight)
+        agree(mine, other)
+        mine.sum().backward()
+        other.sum().backward()
+        agree(one.grad, two.grad)
+
+
+def test_a_mask_beside_an_ignored_class():
+    y_true, y_pred = integers((2, 3), 4), logits((2, 3, 4)).softmax(-1)
+    mask = MASKS["(N,T)"][0]
+    ours, theirs = (kinds.SparseCategoricalCrossentropy(ignore_class=1) for kinds in (losses, keras.losses))
+    one, two = y_pred.clone(), y_pred.clone()
+    put_mask(one, mask)
+    keras.src.backend.set_keras_mask(two, mask)
+    agree(ours(y_true, one), theirs(y_true, two))
+
+
+def test_a_mask_that_does_not_fit():
+    y_pred = torch.zeros(2, 3)
+    put_mask(y_pred, torch.ones(2, 3, dtype=torch.bool))
+    text = r"Loss 'mean_squared_error' got a mask of shape \(2, 3\) for values of shape \(2,\); .* End the mask before"
+    with pytest.raises(UserError, match=text):
+        losses.MeanSquaredError()(torch.zeros(2, 3), y_pred)
+
+
+def test_one_sample_of_a_mask_weighs_all_its_values():
+    """A mask of fewer axes than the values stands for all values of a sample."""
+    y_pred = logits((2, 3, 4))
+    put_mask(y_pred, torch.tensor([True, False]))
+    agree(losses.MeanSquaredError()(torch.zeros(2, 3, 4), y_pred), y_pred[0].square().mean())

@@ -117,7 +117,7 @@ ERRORS = {
         lambda: losses.get("binary_crossentrpy"),
         r"Loss got loss 'binary_crossentrpy'; it needs a known loss. Did you mean 'BinaryCrossentropy'\?",
     ),
-    "unknown name": (lambda: losses.get("xyz"), "Choose one of 'BinaryCrossentropy', 'CategoricalCrossentropy', "),
+    "unknown name": (lambda: losses.get("xyz"), "Choose one of 'MeanSquaredError', 'MeanAbsoluteError', "),
     "unknown class in a file": (
         lambda: losses.get({"module": "keras.losses", "class_name": "MeanSquaredErro", "config": {}}),
         r"Loss got loss 'MeanSquaredErro'; it needs a known loss. Did you mean 'MeanSquaredError'\?",
@@ -151,6 +151,34 @@ ERRORS = {
     "ignore_class": (
         lambda: losses.SparseCategoricalCrossentropy(ignore_class="void"),
         "got ignore_class='void'; it needs a class number. Pass for example ignore_class=255.",
+    ),
+    "from_logits": (
+        lambda: losses.BinaryCrossentropy(from_logits="no"),
+        "got from_logits='no'; it needs True or False",
+    ),
+    "gamma": (
+        lambda: losses.BinaryFocalCrossentropy(gamma=-1),
+        "Loss 'binary_focal_crossentropy' got gamma=-1; it needs a number of at least 0. Change gamma.",
+    ),
+    "alpha": (
+        lambda: losses.CategoricalFocalCrossentropy(alpha=[0.5, "x"]),
+        "got alpha='x'; it needs a number of at least 0, or one per class.",
+    ),
+    "delta": (lambda: losses.Huber(delta=0), "Loss 'huber_loss' got delta=0; it needs a number above 0. Change delta."),
+    "q": (lambda: losses.CategoricalGeneralizedCrossEntropy(q=1), "got q=1; it needs a number between 0 and 1."),
+    "beta": (lambda: losses.Tversky(beta=-0.5), "Loss 'tversky' got beta=-0.5; it needs a number of at least 0."),
+    "axes": (
+        lambda: losses.Dice(axis="all"),
+        r"Loss 'dice' got axis='all'; it needs a whole number, several of them, or None for all axes. Pass for example "
+        r"axis=\(1, 2, 3\).",
+    ),
+    "an unknown argument": (
+        lambda: losses.get({"class_name": "MeanAbsoluteError", "config": {"axis": 1}}),
+        "MeanAbsoluteError got an unknown argument axis=1; it needs arguments it knows.",
+    ),
+    "weights for one region of all": (
+        lambda: losses.Dice()(torch.zeros(2, 4), torch.zeros(2, 4), torch.ones(2)),
+        r"Loss 'dice' got sample_weight of shape \(2,\) for values of shape \(\)",
     ),
     "words as labels": (
         lambda: losses.MeanSquaredError()(["cat", "dog"], torch.zeros(2, 1)),

@@ -217,8 +217,8 @@ ERRORS = {
     "num_thresholds": ({"num_thresholds": 1}, "got num_thresholds=1; it needs a whole number of at least 2."),
     "thresholds": (
         {"thresholds": [0.5, 1.5]},
-        r"got thresholds=\[0.5, 1.5\]; it needs numbers from 0 to 1. Leave out the others; for logits pass "
-        "from_logits=True.",
+        r"got thresholds=\[0.5, 1.5\]; it needs numbers from 0 to 1. Leave out the others; for logits end "
+        "the model with a sigmoid",
     ),
     "num_labels": ({"num_labels": 3}, "got num_labels=3; it needs multi_label=True for it. Leave num_labels out."),
     "dtype": ({"dtype": "float64"}, "got dtype='float64'; it needs dtype='float32'"),

@@ -7,6 +7,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 import keras
 
 from striate.foundation.checks import UserError
+from striate.layers.masks import put_mask
 from striate.training import losses, metrics
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -14,6 +15,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 
 def largest_error(y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor:
     return (y_true - y_pred).abs().amax(-1)
+
+
+def masked(value: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    put_mask(value, mask)
+    return value
 
 
 NAMES = [
@@ -31,6 +37,15 @@ NAMES = [
     ("auc", (6, 1), (6, 1)),
     ("mse", (6, 1), (6, 1)),
     ("MSE", (6, 1), (6, 1)),
+    ("mae", (6, 1), (6, 1)),
+    ("MAPE", (6, 1), (6, 1)),
+    ("msle", (6, 1), (6, 1)),
+    ("precision", (6, 1), (6, 1)),
+    ("recall", (6, 1), (6, 1)),
+    ("f1_score", (6, 2), (6, 2)),
+    ("root_mean_squared_error", (6, 1), (6, 1)),
+    ("cosine_similarity", (6, 3), (6, 3)),
+    ("log_cosh_error", (6, 1), (6, 1)),
     ("bce", (6, 1), (6, 1)),
     ("binary_crossentropy", (6, 1), (6, 1)),
 ]
@@ -93,6 +108,10 @@ def test_losses_and_their_functions_are_metrics():
     assert again(y_true, y_pred).item() == 1.25
     saved = metrics.get(keras.metrics.serialize(keras.losses.mean_squared_error))
     assert type(saved) is metrics.MeanSquaredError
+    saved = metrics.get(keras.metrics.serialize(keras.losses.huber))  # a function without a metric's class
+    assert (saved.name, saved(y_true, y_pred).item()) == ("huber", 0.5)
+    again = metrics.get(metrics.serialize(metrics.MeanMetricWrapper(losses.huber, name="h", delta=2.0)))
+    assert again.config()["delta"] == 2.0
 
 
 def test_objects_stay_themselves():
@@ -125,6 +144,65 @@ ERRORS = {
         "for example 2.",
     ),
     "threshold": (lambda: metrics.BinaryAccuracy(threshold="half"), "got threshold='half'; it needs a number."),
+    "thresholds": (
+        lambda: metrics.Precision(thresholds=[0.5, 2]),
+        r"Precision got thresholds=\[0.5, 2\]; it needs numbers from 0 to 1. Leave out the others; for logits end the",
+    ),
+    "class_id": (lambda: metrics.Recall(class_id=-1), "got class_id=-1; it needs a whole number of at least 0."),
+    "class_id beyond classes": (
+        lambda: metrics.Recall(class_id=3, name="r")(torch.zeros(2, 3), torch.zeros(2, 3)),
+        r"Recall 'r' got predictions of shape \(2, 3\) with class_id=3; it needs class_id of at most 2, by the last",
+    ),
+    "top_k beyond classes": (
+        lambda: metrics.Precision(top_k=4)(torch.zeros(2, 3), torch.zeros(2, 3)),
+        r"got predictions of shape \(2, 3\) with top_k=4; it needs top_k of at most 3",
+    ),
+    "specificity": (
+        lambda: metrics.SensitivityAtSpecificity(1.5),
+        "SensitivityAtSpecificity got specificity=1.5; it needs a number from 0 to 1. Change specificity.",
+    ),
+    "num_thresholds": (lambda: metrics.PrecisionAtRecall(0.5, num_thresholds=0), "got num_thresholds=0; it needs a"),
+    "average": (
+        lambda: metrics.F1Score(average="makro"),
+        r"F1Score 'f1_score' got average='makro'; it needs one of 'micro', 'macro', 'weighted'. Did you mean 'macro'\?",
+    ),
+    "beta": (lambda: metrics.FBetaScore(beta=0), "FBetaScore 'fbeta_score' got beta=0; it needs a number above 0."),
+    "F threshold": (lambda: metrics.F1Score(threshold=0), "got threshold=0; it needs a number above 0 and up to 1, or"),
+    "F shapes": (
+        lambda: metrics.F1Score()(torch.zeros(3), torch.zeros(3)),
+        r"got predictions of shape \(3,\); it needs shape \(N, C\). Pass one-hot labels and predictions, or one column",
+    ),
+    "class_aggregation": (
+        lambda: metrics.R2Score("mean"),
+        "R2Score 'r2_score' got class_aggregation='mean'; it needs one of 'uniform_average', 'variance_weighted_",
+    ),
+    "num_regressors": (lambda: metrics.R2Score(num_regressors=-1), "got num_regressors=-1; it needs a whole number of"),
+    "R2 shapes": (
+        lambda: metrics.R2Score()(torch.zeros(3), torch.zeros(3)),
+        r"got predictions of shape \(3,\); it needs shape \(N, L\). Give predictions a last axis, \(N, 1\).",
+    ),
+    "num_classes": (lambda: metrics.MeanIoU(0), "MeanIoU got num_classes=0; it needs a whole number of at least 1."),
+    "target_class_ids": (
+        lambda: metrics.IoU(2, [2], name="i"),
+        r"IoU 'i' got target_class_ids=\[2\]; it needs a list of classes from 0 to 1. Pass for example target",
+    ),
+    "scores of other classes": (
+        lambda: metrics.OneHotMeanIoU(3, name="i")(torch.zeros(2, 4), torch.zeros(2, 4)),
+        r"OneHotMeanIoU 'i' got y_true of shape \(2, 4\); it needs num_classes=3 scores along axis -1. Change num_",
+    ),
+    "scores for class numbers": (
+        lambda: metrics.MeanIoU(3)(torch.zeros(2), torch.zeros(2, 3)),
+        r"got 2 labels, shape \(2,\), for 6 predicted classes; .* For scores of each class pass sparse_y_pred=False",
+    ),
+    "IoU dtype": (lambda: metrics.MeanIoU(2, dtype="float16"), "got dtype='float16'; it needs dtype='float32'"),
+    "only a name": (
+        lambda: metrics.get("mean_io_u"),
+        r"Metric 'mean_io_u' got only a name; it needs its arguments \(.*num_classes.*\). Make it yourself",
+    ),
+    "a mask that does not fit": (
+        lambda: metrics.MeanSquaredError()(torch.zeros(2, 3), masked(torch.zeros(2, 3), torch.ones(2, 3))),
+        r"got a mask of shape \(2, 3\) for values of shape \(2,\); .* End the mask before the output",
+    ),
     "labels of another shape": (
         lambda: metrics.BinaryAccuracy()(torch.zeros(3), torch.zeros(3, 2)),
         r"binary_accuracy got labels of shape \(3,\) for predictions of shape \(3, 2\)",

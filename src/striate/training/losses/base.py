@@ -1,22 +1,24 @@
 """What every loss is: options, a check of labels, one value per sample, and the reduction to one number."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 
 from striate.foundation.checks import check_choice
 from striate.foundation.names import snake_case
 from striate.foundation.registry import Registry
+from striate.layers.masks import mask_of
 from striate.training import labels
-from striate.training.configurable import Configurable, check_dtype, describe_function, find_by_function, function_name
+from striate.training.configurable import Configurable, FunctionWrapper, check_dtype
 from striate.training.reduction import REDUCTIONS, reduce_values
 
 
 class Loss(Configurable):
     """Base of all losses; a subclass writes `call`.
 
-    Values are computed in float32, or in float64 if the predictions are, whatever the model computes in.
+    Values are computed in float32, or in float64 if the predictions are, whatever the model computes in. Where the
+    predictions bring a mask along, only the values it is True for count.
 
     Args:
         name: For errors and files; made from the class name if left out.
@@ -54,7 +56,7 @@ class Loss(Configurable):
         raise NotImplementedError
 
     def mask(self, y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor | None:
-        """True for the values that count, of their shape; None if all do."""
+        """True for the values that count, of their first axes; None if all do."""
         return None
 
     def check_labels(self, where: str, y_true: torch.Tensor, y_pred: torch.Tensor) -> None:
@@ -93,20 +95,23 @@ class Loss(Configurable):
             A scalar tensor; with reduction None the values.
 
         Raises:
-            UserError: The weights do not fit the values.
+            UserError: The weights, or the mask of the predictions, do not fit the values.
         """
+        brought = mask_of(y_pred)
         y_pred = labels.as_float(labels.to_tensor(self.where, "y_pred", y_pred))
         y_true = labels.to_tensor(self.where, "y_true", y_true)
         if self.casts_labels:
             y_true = y_true.to(y_pred.dtype)
         values = self.call(y_true, y_pred)
-        return reduce_values(self.where, values, sample_weight, self.mask(y_true, y_pred), self.reduction)
+        masks = [mask for mask in (brought, self.mask(y_true, y_pred)) if mask is not None]
+        return reduce_values(self.where, values, sample_weight, masks, self.reduction)
 
 
-registry: Registry[Loss] = Registry("loss", "keras.losses", Loss)
+# Keras's losses that striate does not have: of sequences, and of distances between embeddings.
+registry: Registry[Loss] = Registry("loss", "keras.losses", Loss, others=("CTC", "Circle"))
 
 
-class LossFunctionWrapper(Loss):
+class LossFunctionWrapper(FunctionWrapper, Loss):
     """Any function of (y_true, y_pred) as a loss.
 
     Args:
@@ -121,6 +126,8 @@ class LossFunctionWrapper(Loss):
         tensor(2.)
     """
 
+    registries = (registry,)
+
     def __init__(
         self,
         fn: Callable[..., torch.Tensor],
@@ -134,17 +141,13 @@ class LossFunctionWrapper(Loss):
 
     def call(self, y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor:
         """One value per sample, from the function."""
-        return self.fn(*labels.match_rank(y_true, y_pred), **self.options)
+        return self.apply(y_true, y_pred)
 
-    def config(self) -> dict[str, Any]:
-        """The arguments that make the same loss again."""
-        own = {"fn": describe_function(self.fn)} if type(self) is LossFunctionWrapper else {}
-        return {**super().config(), **own, **self.options}
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """The loss that `config` describes; its function must be one of this module's."""
-        name = function_name(config.get("fn"))
-        if name is not None:
-            config = {**config, "fn": find_by_function(registry, name)().fn}
-        return super().from_config(config)
+class PlainLoss(LossFunctionWrapper):
+    """Base of losses whose function, the attribute `fn`, has no options."""
+
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None
+    ) -> None:
+        super().__init__(self.fn, reduction, name or self.fn.__name__, dtype)

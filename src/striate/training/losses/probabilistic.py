@@ -1,15 +1,13 @@
 """Cross-entropies: losses of predicted probabilities."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
-from striate.foundation.checks import UserError, check_number, is_int
 from striate.training import labels
-from striate.training.losses.base import LossFunctionWrapper, registry
-
-# Probabilities stay this far from 0 and 1, so that their logarithms are finite; Keras's `epsilon()`.
-EPSILON = 1e-7
+from striate.training.losses.base import LossFunctionWrapper, PlainLoss, registry
+from striate.training.losses.options import checked
+from striate.training.losses.regression import EPSILON
 
 
 def binary_crossentropy(
@@ -35,14 +33,11 @@ def binary_crossentropy(
         tensor([0.9163, 0.7136])
     """
     y_true, y_pred = labels.pair("binary_crossentropy", y_true, y_pred)
-    if label_smoothing:
-        y_true = y_true * (1.0 - label_smoothing) + 0.5 * label_smoothing
+    y_true = smooth_binary(y_true, label_smoothing)
     if from_logits:
         values = torch.nn.functional.binary_cross_entropy_with_logits(y_pred, y_true, reduction="none")
     else:
-        # torch's binary_cross_entropy stops the process on a GPU when a prediction is NaN; this hands the NaN on.
-        y_pred = _clip(y_pred)
-        values = -torch.lerp(torch.log1p(-y_pred), torch.log(y_pred), y_true)
+        values = surprise(y_true, y_pred)
     return values.mean(axis)
 
 
@@ -70,13 +65,8 @@ def categorical_crossentropy(
         tensor([0.0513, 2.3026])
     """
     y_true, y_pred = labels.pair("categorical_crossentropy", y_true, y_pred)
-    if label_smoothing:
-        y_true = y_true * (1.0 - label_smoothing) + label_smoothing / y_true.shape[axis]
-    if from_logits:
-        log_probability = y_pred.log_softmax(axis)
-    else:
-        log_probability = torch.log(_clip(y_pred / y_pred.sum(axis, keepdim=True)))
-    return -(y_true * log_probability).sum(axis)
+    log_probability = y_pred.log_softmax(axis) if from_logits else torch.log(clip(probabilities(y_pred, axis)))
+    return -(smooth(y_true, label_smoothing, axis) * log_probability).sum(axis)
 
 
 def sparse_categorical_crossentropy(
@@ -112,25 +102,103 @@ def sparse_categorical_crossentropy(
     if from_logits:
         log_probability = y_pred.log_softmax(axis).gather(axis, index)
     else:
-        log_probability = torch.log(_clip(y_pred.gather(axis, index) / y_pred.sum(axis, keepdim=True)))
+        log_probability = torch.log(clip(y_pred.gather(axis, index) / y_pred.sum(axis, keepdim=True)))
     values = -log_probability.squeeze(axis)
     return values if ignore_class is None else torch.where(valid, values, 0.0)
 
 
-def _clip(probability: torch.Tensor) -> torch.Tensor:
+def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> torch.Tensor:
+    """(1 - p ** q) / q, where p is the probability of the true class: robust to wrong labels (arXiv 1805.07836).
+
+    Args:
+        y_true: Whole numbers from 0 to C - 1, of the shape of `y_pred` without the classes.
+        y_pred: Probabilities (..., C).
+        q: Between 0 and 1: near 0 it is cross-entropy, at 1 the mean absolute error.
+
+    Returns:
+        Values of shape (...).
+
+    Raises:
+        UserError: The shapes do not fit.
+
+    Example:
+        >>> categorical_generalized_cross_entropy([1, 2], [[0.0, 1.0, 0.0], [0.25, 0.5, 0.25]], q=0.5)
+        tensor([0., 1.])
+    """
+    where = "categorical_generalized_cross_entropy"
+    y_pred = labels.as_float(labels.to_tensor(where, "y_pred", y_pred))
+    index = labels.class_labels(where, y_true, y_pred).long().unsqueeze(-1)
+    return (1 - y_pred.gather(-1, index).squeeze(-1) ** q) / q
+
+
+def kl_divergence(y_true: Any, y_pred: Any) -> torch.Tensor:
+    """The Kullback-Leibler divergence of predicted from true distributions, y_true * log(y_true / y_pred) in all.
+
+    Args:
+        y_true: Probabilities of the shape of `y_pred`, clipped to 1e-7 and 1.
+        y_pred: Probabilities (..., C), clipped likewise.
+
+    Returns:
+        Values of shape (...).
+
+    Raises:
+        UserError: The shapes differ.
+
+    Example:
+        >>> kl_divergence([[0.5, 0.5]], [[0.25, 0.75]])
+        tensor([0.1438])
+    """
+    y_true, y_pred = labels.pair("kl_divergence", y_true, y_pred)
+    y_true, y_pred = y_true.clamp(EPSILON, 1.0), y_pred.clamp(EPSILON, 1.0)
+    return (y_true * torch.log(y_true / y_pred)).sum(-1)
+
+
+def poisson(y_true: Any, y_pred: Any) -> torch.Tensor:
+    """Minus the log-likelihood of counts under predicted rates, up to a constant: y_pred - y_true * log(y_pred).
+
+    Args:
+        y_true: Counts of the shape of `y_pred`; (N,) goes with (N, 1).
+        y_pred: Rates (..., L), above 0.
+
+    Returns:
+        Values of shape (...), averaged over the last axis.
+
+    Raises:
+        UserError: The shapes differ.
+
+    Example:
+        >>> poisson([[0.0, 2.0]], [[1.0, 1.0]])
+        tensor([1.0000])
+    """
+    y_true, y_pred = labels.pair("poisson", y_true, y_pred)
+    return (y_pred - y_true * torch.log(y_pred + EPSILON)).mean(-1)
+
+
+def clip(probability: torch.Tensor) -> torch.Tensor:
+    """Probabilities so far from 0 and 1 that their logarithms are finite."""
     return probability.clamp(EPSILON, 1.0 - EPSILON)
 
 
-def _checked(name: str | None, options: dict[str, Any]) -> dict[str, Any]:
-    """The options, refused where they have no meaning."""
-    where = f"Loss {name!r}"
-    smoothing, axis, ignored = options.get("label_smoothing", 0.0), options["axis"], options.get("ignore_class")
-    check_number(where, "label_smoothing", smoothing, "a number from 0 to 1", lambda value: 0 <= value <= 1)
-    if not is_int(axis):
-        raise UserError(where, f"axis={axis!r}", "a whole number", "Pass for example axis=-1.")
-    if ignored is not None and not is_int(ignored):
-        raise UserError(where, f"ignore_class={ignored!r}", "a class number", "Pass for example ignore_class=255.")
-    return options
+def probabilities(y_pred: torch.Tensor, axis: int) -> torch.Tensor:
+    """Predictions divided by their sum over the classes."""
+    return y_pred / y_pred.sum(axis, keepdim=True)
+
+
+def smooth(y_true: torch.Tensor, share: float, axis: int) -> torch.Tensor:
+    """One-hot labels of which a share is spread evenly over the classes."""
+    return y_true * (1.0 - share) + share / y_true.shape[axis] if share else y_true
+
+
+def smooth_binary(y_true: torch.Tensor, share: float) -> torch.Tensor:
+    """Labels from 0 to 1, pulled towards 0.5."""
+    return y_true * (1.0 - share) + 0.5 * share if share else y_true
+
+
+def surprise(y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of each label with the probability of 1."""
+    # torch's binary_cross_entropy stops the process on a GPU when a prediction is NaN; this hands the NaN on.
+    y_pred = clip(y_pred)
+    return -torch.lerp(torch.log1p(-y_pred), torch.log(y_pred), y_true)
 
 
 @registry.register("bce")
@@ -151,8 +219,8 @@ class BinaryCrossentropy(LossFunctionWrapper):
         name: str | None = "binary_crossentropy",
         dtype: Any = None,
     ) -> None:
-        options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
-        super().__init__(binary_crossentropy, reduction, name, dtype, **_checked(name, options))
+        options = checked(name, from_logits=from_logits, label_smoothing=label_smoothing, axis=axis)
+        super().__init__(binary_crossentropy, reduction, name, dtype, **options)
 
     def check_labels(self, where: str, y_true: torch.Tensor, y_pred: torch.Tensor) -> None:
         """Refuse labels of another shape, or outside 0 to 1."""
@@ -177,8 +245,8 @@ class CategoricalCrossentropy(LossFunctionWrapper):
         name: str | None = "categorical_crossentropy",
         dtype: Any = None,
     ) -> None:
-        options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
-        super().__init__(categorical_crossentropy, reduction, name, dtype, **_checked(name, options))
+        options = checked(name, from_logits=from_logits, label_smoothing=label_smoothing, axis=axis)
+        super().__init__(categorical_crossentropy, reduction, name, dtype, **options)
 
     def check_labels(self, where: str, y_true: torch.Tensor, y_pred: torch.Tensor) -> None:
         """Refuse labels that are not one-hot with as many classes as the predictions."""
@@ -197,6 +265,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
     """
 
     casts_labels = False
+    unwritten: ClassVar[dict[str, Any]] = {"axis": -1}
 
     def __init__(
         self,
@@ -207,8 +276,8 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         name: str | None = "sparse_categorical_crossentropy",
         dtype: Any = None,
     ) -> None:
-        options = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
-        super().__init__(sparse_categorical_crossentropy, reduction, name, dtype, **_checked(name, options))
+        options = checked(name, from_logits=from_logits, ignore_class=ignore_class, axis=axis)
+        super().__init__(sparse_categorical_crossentropy, reduction, name, dtype, **options)
 
     def mask(self, y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor | None:
         """True where the label is not `ignore_class`."""
@@ -219,13 +288,63 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         """Refuse labels that are no whole numbers from 0 to C - 1."""
         labels.check_classes(where, y_true, y_pred, self._axis, self.options["ignore_class"])
 
-    def config(self) -> dict[str, Any]:
-        """The arguments that make the same loss again; like Keras's, without the usual axis."""
-        config = super().config()
-        if self._axis == -1:
-            del config["axis"]
-        return config
-
     @property
     def _axis(self) -> int:
         return self.options["axis"]
+
+
+@registry.register()
+class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
+    """Cross-entropy that wrong labels disturb less, labels whole numbers. See `categorical_generalized_cross_entropy`.
+
+    Example:
+        >>> CategoricalGeneralizedCrossEntropy()([1, 2], [[0.0, 1.0, 0.0], [0.25, 0.5, 0.25]])
+        tensor(0.5000)
+    """
+
+    casts_labels = False
+
+    def __init__(
+        self,
+        q: float = 0.5,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "categorical_generalized_cross_entropy",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(categorical_generalized_cross_entropy, reduction, name, dtype, **checked(name, q=q))
+
+    def check_labels(self, where: str, y_true: torch.Tensor, y_pred: torch.Tensor) -> None:
+        """Refuse labels that are no whole numbers from 0 to C - 1."""
+        labels.check_classes(where, y_true, y_pred)
+
+
+@registry.register("kld")
+class KLDivergence(PlainLoss):
+    """The Kullback-Leibler divergence between distributions. See `kl_divergence`.
+
+    Example:
+        >>> KLDivergence()([[0.5, 0.5]], [[0.25, 0.75]])
+        tensor(0.1438)
+    """
+
+    fn = staticmethod(kl_divergence)
+
+    def check_labels(self, where: str, y_true: torch.Tensor, y_pred: torch.Tensor) -> None:
+        """Refuse labels of another shape, or outside 0 to 1."""
+        labels.check_binary(where, y_true, y_pred)
+
+
+@registry.register()
+class Poisson(PlainLoss):
+    """How unlikely counts are under predicted rates. See `poisson`.
+
+    Example:
+        >>> Poisson()([[0.0, 2.0]], [[1.0, 1.0]])
+        tensor(1.0000)
+    """
+
+    fn = staticmethod(poisson)
+
+    def check_labels(self, where: str, y_true: torch.Tensor, y_pred: torch.Tensor) -> None:
+        """Refuse labels of another shape, not finite, or below 0."""
+        labels.check_not_negative(where, y_true, y_pred)

@@ -4,12 +4,33 @@ Most metrics are a function that gives one value per sample and a class that ave
 register the class.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+from striate.foundation.checks import UserError
+from striate.foundation.custom_objects import custom_object_scope
 from striate.training import losses
-from striate.training.configurable import describe_function, find_by_function, function_name, object_name
+from striate.training.configurable import describe_function, find_by_function, function_name, make_custom, object_name
 from striate.training.configurable import serialize as _serialize
 from striate.training.labels import Kind, label_kind
+from striate.training.losses import (
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_hinge,
+    hinge,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    poisson,
+    sparse_categorical_crossentropy,
+    squared_hinge,
+)
 from striate.training.metrics.accuracy import (
     Accuracy,
     BinaryAccuracy,
@@ -23,13 +44,58 @@ from striate.training.metrics.accuracy import (
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
 )
-from striate.training.metrics.auc import AUC
-from striate.training.metrics.base import Mean, MeanMetricWrapper, Metric, registry
+from striate.training.metrics.auc import (
+    AUC,
+)
+from striate.training.metrics.base import (
+    Mean,
+    MeanMetricWrapper,
+    Metric,
+    Sum,
+    registry,
+)
+from striate.training.metrics.confusion import (
+    FalseNegatives,
+    FalsePositives,
+    Precision,
+    PrecisionAtRecall,
+    Recall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+    TrueNegatives,
+    TruePositives,
+)
+from striate.training.metrics.f_score import (
+    F1Score,
+    FBetaScore,
+)
 from striate.training.metrics.from_losses import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    KLDivergence,
+    LogCoshError,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
     MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
     SparseCategoricalCrossentropy,
+    SquaredHinge,
+)
+from striate.training.metrics.iou import (
+    BinaryIoU,
+    IoU,
+    MeanIoU,
+    OneHotIoU,
+    OneHotMeanIoU,
+)
+from striate.training.metrics.regression import (
+    R2Score,
+    RootMeanSquaredError,
 )
 
 __all__ = [
@@ -37,40 +103,84 @@ __all__ = [
     "Accuracy",
     "BinaryAccuracy",
     "BinaryCrossentropy",
+    "BinaryIoU",
     "CategoricalAccuracy",
     "CategoricalCrossentropy",
+    "CategoricalHinge",
+    "CosineSimilarity",
+    "F1Score",
+    "FBetaScore",
+    "FalseNegatives",
+    "FalsePositives",
+    "Hinge",
+    "IoU",
+    "KLDivergence",
+    "LogCoshError",
     "Mean",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanIoU",
     "MeanMetricWrapper",
     "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
     "Metric",
+    "OneHotIoU",
+    "OneHotMeanIoU",
+    "Poisson",
+    "Precision",
+    "PrecisionAtRecall",
+    "R2Score",
+    "Recall",
+    "RecallAtPrecision",
+    "RootMeanSquaredError",
+    "SensitivityAtSpecificity",
     "SparseCategoricalAccuracy",
     "SparseCategoricalCrossentropy",
     "SparseTopKCategoricalAccuracy",
+    "SpecificityAtSensitivity",
+    "SquaredHinge",
+    "Sum",
     "TopKCategoricalAccuracy",
+    "TrueNegatives",
+    "TruePositives",
     "binary_accuracy",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
     "categorical_accuracy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
     "deserialize",
     "get",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "poisson",
     "serialize",
     "sparse_categorical_accuracy",
+    "sparse_categorical_crossentropy",
     "sparse_top_k_categorical_accuracy",
+    "squared_hinge",
     "top_k_categorical_accuracy",
 ]
 
-# Names that mean one metric or another, depending on the labels.
-_BY_LABELS: dict[str, dict[Kind, type[Metric]]] = {
-    "accuracy": {
-        "binary": BinaryAccuracy,
-        "sparse": SparseCategoricalAccuracy,
-        "one_hot": CategoricalAccuracy,
-    },
-    "crossentropy": {
-        "binary": BinaryCrossentropy,
-        "sparse": SparseCategoricalCrossentropy,
-        "one_hot": CategoricalCrossentropy,
-    },
+_ACCURACIES: dict[Kind, type[Metric]] = {
+    "binary": BinaryAccuracy,
+    "sparse": SparseCategoricalAccuracy,
+    "one_hot": CategoricalAccuracy,
 }
-_BY_LABELS["acc"], _BY_LABELS["ce"] = _BY_LABELS["accuracy"], _BY_LABELS["crossentropy"]
+_CROSSENTROPIES: dict[Kind, type[Metric]] = {
+    "binary": BinaryCrossentropy,
+    "sparse": SparseCategoricalCrossentropy,
+    "one_hot": CategoricalCrossentropy,
+}
+# Names that mean one metric or another, depending on the shapes of labels and predictions.
+NAMED_BY_SHAPE = {"accuracy": _ACCURACIES, "acc": _ACCURACIES, "crossentropy": _CROSSENTROPIES, "ce": _CROSSENTROPIES}
 
 
 def get(
@@ -96,15 +206,18 @@ def get(
         >>> type(get("accuracy", (None,), (None, 10))).__name__, get("accuracy", (None,), (None, 1)).name
         ('SparseCategoricalAccuracy', 'accuracy')
     """
+    identifier = make_custom(identifier)
     if isinstance(identifier, str):
-        choices = _BY_LABELS.get(identifier.lower())
+        choices = NAMED_BY_SHAPE.get(identifier.lower())
         if choices is not None:
             kind = _kind_of_loss(loss) if y_true_shape is None else None
             cls = choices[kind or label_kind(f"Metric {identifier!r}", y_true_shape, y_pred_shape)]
         else:
             cls = registry.find(identifier, "Metric")
-        return cls(name=identifier)
+        return _named(cls, identifier)
     saved = function_name(identifier)
+    if saved in losses.__all__ and saved not in registry:
+        return MeanMetricWrapper(getattr(losses, saved), name=saved)
     if saved is not None:
         return find_by_function(registry, saved)(name=saved)
     if callable(identifier) and not isinstance(identifier, type | Metric):
@@ -124,7 +237,31 @@ def serialize(metric: Any) -> dict[str, Any]:
     return _serialize(registry, metric)
 
 
-deserialize = get
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Metric:
+    """The metric that `serialize` described.
+
+    Args:
+        config: What it gave, or a name.
+        custom_objects: Classes and functions of the user's own, by the names in the config.
+
+    Raises:
+        UserError: The config names nothing known.
+
+    Example:
+        >>> deserialize(serialize(MeanSquaredError())).name
+        'mean_squared_error'
+    """
+    with custom_object_scope(custom_objects):
+        return get(config)
+
+
+def _named(cls: type[Metric], name: str) -> Metric:
+    """The metric that a name alone makes."""
+    try:
+        return cls(name=name)
+    except TypeError as error:
+        fix = f"Make it yourself: metrics.{cls.__name__}(...)."
+        raise UserError(f"Metric {name!r}", "only a name", f"its arguments ({error})", fix) from error
 
 
 def _kind_of_loss(loss: losses.Loss | None) -> Kind | None:

@@ -1,12 +1,12 @@
 """How often predictions are right."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from striate.foundation.checks import UserError, check_int, check_number
 from striate.training.labels import as_float, check_same_shape, class_labels, match_rank, to_tensor
-from striate.training.metrics.base import MeanMetricWrapper, registry
+from striate.training.metrics.base import MeanMetricWrapper, PlainMean, registry
 
 
 def accuracy(y_true: Any, y_pred: Any) -> torch.Tensor:
@@ -112,7 +112,7 @@ def _in_top_k(where: str, position: torch.Tensor, scores: torch.Tensor, k: int) 
 
 
 @registry.register()
-class Accuracy(MeanMetricWrapper):
+class Accuracy(PlainMean):
     """The share of predictions that equal their labels. See `accuracy`.
 
     Example:
@@ -120,8 +120,7 @@ class Accuracy(MeanMetricWrapper):
         tensor(0.7500)
     """
 
-    def __init__(self, name: str | None = "accuracy", dtype: Any = None) -> None:
-        super().__init__(accuracy, name, dtype)
+    fn = staticmethod(accuracy)
 
 
 @registry.register()
@@ -144,7 +143,7 @@ class BinaryAccuracy(MeanMetricWrapper):
 
 
 @registry.register()
-class CategoricalAccuracy(MeanMetricWrapper):
+class CategoricalAccuracy(PlainMean):
     """The share of samples whose class is found, labels one-hot. See `categorical_accuracy`.
 
     Example:
@@ -152,12 +151,11 @@ class CategoricalAccuracy(MeanMetricWrapper):
         tensor(0.5000)
     """
 
-    def __init__(self, name: str | None = "categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(categorical_accuracy, name, dtype)
+    fn = staticmethod(categorical_accuracy)
 
 
 @registry.register()
-class SparseCategoricalAccuracy(MeanMetricWrapper):
+class SparseCategoricalAccuracy(PlainMean):
     """The share of samples whose class is found, labels whole numbers. See `sparse_categorical_accuracy`.
 
     Example:
@@ -165,8 +163,7 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
         tensor(0.5000)
     """
 
-    def __init__(self, name: str | None = "sparse_categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(sparse_categorical_accuracy, name, dtype)
+    fn = staticmethod(sparse_categorical_accuracy)
 
 
 @registry.register()
@@ -193,6 +190,8 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
         tensor(0.5000)
     """
 
+    unwritten: ClassVar[dict[str, Any]] = {"from_sorted_ids": False}
+
     def __init__(
         self,
         k: int = 5,
@@ -202,10 +201,3 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
     ) -> None:
         k = check_int(type(self).__name__, "k", k)
         super().__init__(sparse_top_k_categorical_accuracy, name, dtype, k=k, from_sorted_ids=from_sorted_ids)
-
-    def config(self) -> dict[str, Any]:
-        """The arguments that make the same metric again; like Keras's, without the usual form of predictions."""
-        config = super().config()
-        if not self.options["from_sorted_ids"]:
-            del config["from_sorted_ids"]
-        return config

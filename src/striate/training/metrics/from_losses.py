@@ -1,10 +1,12 @@
 """Losses as metrics: the same functions, averaged over samples."""
 
-from typing import Any
+from typing import Any, ClassVar
+
+import torch
 
 from striate.training import losses
 from striate.training.labels import class_labels, to_tensor
-from striate.training.metrics.base import MeanMetricWrapper, registry
+from striate.training.metrics.base import MeanMetricWrapper, PlainMean, registry
 from striate.training.reduction import align_weight
 
 
@@ -82,7 +84,7 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
 
 
 @registry.register("mse")
-class MeanSquaredError(MeanMetricWrapper):
+class MeanSquaredError(PlainMean):
     """Mean of `losses.mean_squared_error`.
 
     Example:
@@ -90,5 +92,132 @@ class MeanSquaredError(MeanMetricWrapper):
         tensor(0.2500)
     """
 
-    def __init__(self, name: str | None = "mean_squared_error", dtype: Any = None) -> None:
-        super().__init__(losses.mean_squared_error, name, dtype)
+    fn = staticmethod(losses.mean_squared_error)
+
+
+@registry.register("mae")
+class MeanAbsoluteError(PlainMean):
+    """Mean of `losses.mean_absolute_error`.
+
+    Example:
+        >>> MeanAbsoluteError()([[0.0, 1.0], [0.0, 0.0]], [[1.0, 1.0], [0.0, 0.0]])
+        tensor(0.2500)
+    """
+
+    fn = staticmethod(losses.mean_absolute_error)
+
+
+@registry.register("mape")
+class MeanAbsolutePercentageError(PlainMean):
+    """Mean of `losses.mean_absolute_percentage_error`.
+
+    Example:
+        >>> MeanAbsolutePercentageError()([[2.0, 4.0]], [[3.0, 4.0]])
+        tensor(25.)
+    """
+
+    fn = staticmethod(losses.mean_absolute_percentage_error)
+
+
+@registry.register("msle")
+class MeanSquaredLogarithmicError(PlainMean):
+    """Mean of `losses.mean_squared_logarithmic_error`.
+
+    Example:
+        >>> MeanSquaredLogarithmicError()([[0.0, 1.0]], [[0.0, 3.0]])
+        tensor(0.2402)
+    """
+
+    fn = staticmethod(losses.mean_squared_logarithmic_error)
+
+
+@registry.register("kld")
+class KLDivergence(PlainMean):
+    """Mean of `losses.kl_divergence`.
+
+    Example:
+        >>> KLDivergence()([[0.5, 0.5]], [[0.25, 0.75]])
+        tensor(0.1438)
+    """
+
+    fn = staticmethod(losses.kl_divergence)
+
+
+@registry.register()
+class Poisson(PlainMean):
+    """Mean of `losses.poisson`.
+
+    Example:
+        >>> Poisson()([[0.0, 2.0]], [[1.0, 1.0]])
+        tensor(1.0000)
+    """
+
+    fn = staticmethod(losses.poisson)
+
+
+@registry.register()
+class Hinge(PlainMean):
+    """Mean of `losses.hinge`.
+
+    Example:
+        >>> Hinge()([[1, -1], [1, -1]], [[0.5, -2.0], [-1.0, 0.0]])
+        tensor(0.8750)
+    """
+
+    fn = staticmethod(losses.hinge)
+
+
+@registry.register()
+class SquaredHinge(PlainMean):
+    """Mean of `losses.squared_hinge`.
+
+    Example:
+        >>> SquaredHinge()([[1, -1], [1, -1]], [[0.5, -2.0], [-1.0, 0.0]])
+        tensor(1.3125)
+    """
+
+    fn = staticmethod(losses.squared_hinge)
+
+
+@registry.register()
+class CategoricalHinge(PlainMean):
+    """Mean of `losses.categorical_hinge`.
+
+    Example:
+        >>> CategoricalHinge()([[0, 1], [1, 0]], [[0.5, 2.0], [0.5, 1.0]])
+        tensor(0.7500)
+    """
+
+    fn = staticmethod(losses.categorical_hinge)
+
+
+@registry.register("log_cosh")
+class LogCoshError(MeanMetricWrapper):
+    """Mean of `losses.log_cosh`.
+
+    Example:
+        >>> LogCoshError()([[0.0, 0.0]], [[1.0, 0.0]])
+        tensor(0.2169)
+    """
+
+    def __init__(self, name: str | None = "logcosh", dtype: Any = None) -> None:
+        super().__init__(losses.log_cosh, name, dtype)
+
+
+@registry.register()
+class CosineSimilarity(MeanMetricWrapper):
+    """Mean cosine of the angle between labels and predictions: 1 is the best, where the loss has -1.
+
+    Example:
+        >>> CosineSimilarity()([[0.0, 1.0], [1.0, 1.0]], [[1.0, 0.0], [1.0, 1.0]])
+        tensor(0.5000)
+    """
+
+    unwritten: ClassVar[dict[str, Any]] = {"axis": -1}
+
+    def __init__(self, name: str | None = "cosine_similarity", dtype: Any = None, axis: int = -1) -> None:
+        super().__init__(_cosine_similarity, name, dtype, axis=axis)
+
+
+def _cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> torch.Tensor:
+    return -losses.cosine_similarity(y_true, y_pred, axis)

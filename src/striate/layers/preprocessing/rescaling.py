@@ -6,7 +6,8 @@ import torch
 
 from striate.foundation.checks import UserError
 from striate.foundation.shapes import Shape
-from striate.layers.layer import Elementwise, registry
+from striate.layers.elementwise import Elementwise
+from striate.layers.layer import registry
 
 
 @registry.register()

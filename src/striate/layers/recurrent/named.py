@@ -1,0 +1,301 @@
+"""LSTM, GRU and SimpleRNN: `RNN` around the cell of that name."""
+
+from typing import Any, ClassVar
+
+from striate.foundation.checks import UserError
+from striate.foundation.names import snake_case
+from striate.layers.layer import registry
+from striate.layers.options import argument_names
+from striate.layers.recurrent.cell import Cell
+from striate.layers.recurrent.cells import GRUCell, LSTMCell, SimpleRNNCell
+from striate.layers.recurrent.rnn import RNN
+
+
+class NamedRNN(RNN):
+    """Base of the layers that make their cell themselves.
+
+    Args:
+        cell: The cell's class.
+        arguments: What it is made with.
+        use_cudnn: "auto" computes whole sequences with torch's own functions where they do what the layer does, False
+            goes step by step always, and True refuses options that torch's functions do not have.
+        options: Of `RNN`.
+    """
+
+    rank: ClassVar[int | None] = 3
+    cell_class: ClassVar[type[Cell]]
+    cell: Cell
+
+    def __init__(self, arguments: dict[str, Any], use_cudnn: Any = "auto", **options: Any) -> None:
+        shared = {name: options[name] for name in ("dtype", "trainable") if name in options}
+        cell = self.cell_class(**arguments, **shared, name=snake_case(self.cell_class.__name__))
+        super().__init__(cell, **options)
+        if use_cudnn != "auto" and not isinstance(use_cudnn, bool):
+            raise UserError(self.where, f"use_cudnn={use_cudnn!r}", "'auto', True or False", "Leave it out.")
+        self.may_fuse = use_cudnn is not False
+        if use_cudnn is True and (cell.fused() is None or cell.recurrent_dropout):
+            needs = "the activations and options that torch's own function has"
+            raise UserError(self.where, "use_cudnn=True", needs, "Pass use_cudnn='auto' to go step by step.")
+
+    def __getattr__(self, name: str) -> Any:
+        """The cell's arguments are the layer's, too: units, activation, kernel_initializer, ..."""
+        cell = self.__dict__.get("_modules", {}).get("cell")
+        if cell is not None and name in argument_names(type(cell)):
+            return getattr(cell, name)
+        return super().__getattr__(name)
+
+    def config(self) -> dict[str, Any]:
+        return {**self.cell.config(), **self.run_config()}
+
+
+@registry.register()
+class SimpleRNN(NamedRNN):
+    """Each step's output is activation(x @ kernel + output before @ recurrent_kernel + bias).
+
+    Input: (N, T, F). Output: (N, units), the last step's; (N, T, units) with return_sequences; with return_state a
+    list of that and the last state, (N, units).
+
+    Args:
+        units: How many values come out of a step.
+        activation: A name or a function; None for none.
+        use_bias: Whether a bias is added.
+        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties added to the loss.
+        dropout: The share of the input that is dropped in training, the same cells at every step.
+        recurrent_dropout: The share of the state that is dropped in training, likewise.
+        seed: Makes the layer draw from a generator of its own, started from this number.
+        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask: As in `RNN`.
+
+    Raises:
+        UserError: An argument is out of range, or use_cudnn=True with options that torch's function does not have.
+        ShapeError: The input is not (N, T, F), or has another number of features than before.
+
+    Source: Elman, Cognitive Science 14, 1990.
+
+    Example:
+        >>> import torch
+        >>> SimpleRNN(4)(torch.zeros(2, 6, 3)).shape
+        torch.Size([2, 4])
+    """
+
+    cell_class = SimpleRNNCell
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        seed: int | None = None,
+        **options: Any,
+    ) -> None:
+        arguments = {
+            "units": units,
+            "activation": activation,
+            "use_bias": use_bias,
+            "kernel_initializer": kernel_initializer,
+            "recurrent_initializer": recurrent_initializer,
+            "bias_initializer": bias_initializer,
+            "kernel_regularizer": kernel_regularizer,
+            "recurrent_regularizer": recurrent_regularizer,
+            "bias_regularizer": bias_regularizer,
+            "dropout": dropout,
+            "recurrent_dropout": recurrent_dropout,
+            "seed": seed,
+        }
+        super().__init__(
+            arguments,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            **options,
+        )
+
+
+@registry.register()
+class LSTM(NamedRNN):
+    """Long short-term memory: gates decide what of each step is remembered, kept and given out.
+
+    Input: (N, T, F). Output: (N, units), the last step's; (N, T, units) with return_sequences; with return_state a
+    list of that and the last output and memory, each (N, units).
+
+    Args:
+        units: How many values come out of a step.
+        activation: Of what is new; a name or a function.
+        recurrent_activation: Of the gates; a name or a function.
+        use_bias: Whether a bias is added.
+        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
+        unit_forget_bias: Begin with a bias of one at the gate that forgets, so that it remembers.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties added to the loss.
+        dropout: The share of the input that is dropped in training, the same cells at every step.
+        recurrent_dropout: The share of the state that is dropped in training, likewise.
+        seed: Makes the layer draw from a generator of its own, started from this number.
+        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask: As in `RNN`.
+        use_cudnn: Whether torch's own function computes the sequence: "auto" where it can, False never, True always.
+
+    Raises:
+        UserError: An argument is out of range, or use_cudnn=True with options that torch's function does not have.
+        ShapeError: The input is not (N, T, F), or has another number of features than before.
+
+    Source: Hochreiter and Schmidhuber, Neural Computation 9, 1997.
+
+    Example:
+        >>> import torch
+        >>> output, last, memory = LSTM(4, return_sequences=True, return_state=True)(torch.zeros(2, 6, 3))
+        >>> output.shape, last.shape, memory.shape
+        (torch.Size([2, 6, 4]), torch.Size([2, 4]), torch.Size([2, 4]))
+    """
+
+    cell_class = LSTMCell
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        use_cudnn: Any = "auto",
+        **options: Any,
+    ) -> None:
+        arguments = {
+            "units": units,
+            "activation": activation,
+            "recurrent_activation": recurrent_activation,
+            "use_bias": use_bias,
+            "kernel_initializer": kernel_initializer,
+            "recurrent_initializer": recurrent_initializer,
+            "bias_initializer": bias_initializer,
+            "unit_forget_bias": unit_forget_bias,
+            "kernel_regularizer": kernel_regularizer,
+            "recurrent_regularizer": recurrent_regularizer,
+            "bias_regularizer": bias_regularizer,
+            "dropout": dropout,
+            "recurrent_dropout": recurrent_dropout,
+            "seed": seed,
+        }
+        super().__init__(
+            arguments,
+            use_cudnn,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            **options,
+        )
+
+
+@registry.register()
+class GRU(NamedRNN):
+    """Gated recurrent units: two gates decide what of the state stays, and what of it counts for the new one.
+
+    Input: (N, T, F). Output: (N, units), the last step's; (N, T, units) with return_sequences; with return_state a
+    list of that and the last state, (N, units).
+
+    Args:
+        units: How many values come out of a step.
+        activation: Of what is new; a name or a function.
+        recurrent_activation: Of the gates; a name or a function.
+        use_bias: Whether a bias is added.
+        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties added to the loss.
+        dropout: The share of the input that is dropped in training, the same cells at every step.
+        recurrent_dropout: The share of the state that is dropped in training, likewise.
+        seed: Makes the layer draw from a generator of its own, started from this number.
+        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask: As in `RNN`.
+        reset_after: Whether the state is reset after its product with the kernel, as torch does, or before.
+        use_cudnn: Whether torch's own function computes the sequence: "auto" where it can, False never, True always.
+
+    Raises:
+        UserError: An argument is out of range, or use_cudnn=True with options that torch's function does not have.
+        ShapeError: The input is not (N, T, F), or has another number of features than before.
+
+    Source: Cho et al., arXiv 1406.1078.
+
+    Example:
+        >>> import torch
+        >>> GRU(4)(torch.zeros(2, 6, 3)).shape
+        torch.Size([2, 4])
+    """
+
+    cell_class = GRUCell
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        reset_after: bool = True,
+        use_cudnn: Any = "auto",
+        **options: Any,
+    ) -> None:
+        arguments = {
+            "units": units,
+            "activation": activation,
+            "recurrent_activation": recurrent_activation,
+            "use_bias": use_bias,
+            "kernel_initializer": kernel_initializer,
+            "recurrent_initializer": recurrent_initializer,
+            "bias_initializer": bias_initializer,
+            "kernel_regularizer": kernel_regularizer,
+            "recurrent_regularizer": recurrent_regularizer,
+            "bias_regularizer": bias_regularizer,
+            "dropout": dropout,
+            "recurrent_dropout": recurrent_dropout,
+            "reset_after": reset_after,
+            "seed": seed,
+        }
+        super().__init__(
+            arguments,
+            use_cudnn,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            **options,
+        )

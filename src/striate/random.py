@@ -1,0 +1,14 @@
+"""Random arrays, where Keras has them."""
+
+from striate.ops.chance import (
+    SeedGenerator,
+    categorical,
+    dropout,
+    normal,
+    randint,
+    shuffle,
+    truncated_normal,
+    uniform,
+)
+
+__all__ = ["SeedGenerator", "categorical", "dropout", "normal", "randint", "shuffle", "truncated_normal", "uniform"]
