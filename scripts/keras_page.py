@@ -62,7 +62,6 @@ REASONS = {
     "losses.[cC][tT][cC]": "for speech and handwriting, not pictures",
     "optimizers.OptimizerMap": "one optimizer trains all weights",
     "optimizers.MultiOptimizer": "one optimizer trains all weights",
-    "callbacks.TensorBoard": "every training leaves a report of its own, and `CSVLogger` writes figures",
     "callbacks.RemoteMonitor": "striate never uses the network",
     "callbacks.OrbaxCheckpoint": "needs JAX; `BackupAndRestore` and `ModelCheckpoint` keep what is learnt",
     "callbacks.ProgbarLogger": "`ProgressBar` shows progress",

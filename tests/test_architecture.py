@@ -11,7 +11,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "striate"
 FILES = sorted(SOURCE.rglob("*.py"))
-HEAVY = ["h5py", "rich", "PIL", "matplotlib", "safetensors", "IPython", "cyclopts", "keras", "sklearn", "torchvision"]
+HEAVY = [
+    "h5py",
+    "rich",
+    "PIL",
+    "matplotlib",
+    "safetensors",
+    "IPython",
+    "cyclopts",
+    "keras",
+    "sklearn",
+    "torchvision",
+    "tensorboard",
+]
 SMALL = 350
 
 

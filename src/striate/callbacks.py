@@ -1,8 +1,13 @@
 """Callbacks, where Keras has them."""
 
+from striate.training.averages import SwapEMAWeights
 from striate.training.backup import BackupAndRestore
 from striate.training.callbacks import Callback, CallbackList, CSVLogger, EarlyStopping, History, ModelCheckpoint
+from striate.training.lambda_callback import LambdaCallback
+from striate.training.learning_rates import LearningRateScheduler, ReduceLROnPlateau
 from striate.training.progress import ProgressBar
+from striate.training.tensorboard import TensorBoard
+from striate.training.terminate import TerminateOnNaN
 
 __all__ = [
     "BackupAndRestore",
@@ -11,6 +16,12 @@ __all__ = [
     "CallbackList",
     "EarlyStopping",
     "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
     "ModelCheckpoint",
     "ProgressBar",
+    "ReduceLROnPlateau",
+    "SwapEMAWeights",
+    "TensorBoard",
+    "TerminateOnNaN",
 ]

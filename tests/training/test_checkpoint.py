@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from striate.foundation.checks import UserError
 from striate.layers import BatchNormalization, Dense
@@ -71,16 +72,16 @@ PROGRAM = textwrap.dedent("""
     import sys, os, signal, numpy as np, torch
     from striate.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, Input
     from striate.models import Sequential
-    from striate.training.backup import BackupAndRestore
-    from striate.training.callback import Callback
-    from striate.training.callbacks import EarlyStopping
+    from striate.callbacks import (BackupAndRestore, Callback, EarlyStopping, LearningRateScheduler, ReduceLROnPlateau,
+                                   SwapEMAWeights, TensorBoard)
+    from striate.optimizers import Adam
 
     folder, kill_at = sys.argv[1], int(sys.argv[2])
     torch.manual_seed(5)
     x = torch.rand(60, 8, 8, 1); y = (x.mean((1, 2, 3)) > 0.5).float()
     model = Sequential([Input((8, 8, 1)), Conv2D(4, 3, activation="relu"), BatchNormalization(), Flatten(),
                         Dropout(0.3), Dropout(0.3, seed=1), Dense(1, "sigmoid")])
-    model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+    model.compile(Adam(0.01, use_ema=True, ema_momentum=0.5), "binary_crossentropy", metrics=["accuracy"])
 
     class Kill(Callback):
         steps = 0
@@ -90,8 +91,10 @@ PROGRAM = textwrap.dedent("""
                 os.kill(os.getpid(), signal.SIGKILL)
 
     history = model.fit(x, y, batch_size=8, epochs=4, verbose=0, validation_data=(x, y), callbacks=[
-        EarlyStopping("val_loss", patience=9), Kill(), BackupAndRestore(folder + "/backup", save_freq=3)])
-    figures = {name: history.history[name] for name in ("loss", "accuracy", "val_loss")}
+        LearningRateScheduler(lambda epoch, rate: rate * 0.75), SwapEMAWeights(swap_on_epoch=True),
+        ReduceLROnPlateau("val_loss", patience=1, min_delta=1, factor=0.5), EarlyStopping("val_loss", patience=9),
+        TensorBoard(folder + "/board", update_freq=2), Kill(), BackupAndRestore(folder + "/backup", save_freq=3)])
+    figures = {name: history.history[name] for name in ("loss", "accuracy", "val_loss", "learning_rate")}
     np.savez(folder + "/end.npz", *model.get_weights(), **figures)
 """)
 
@@ -110,7 +113,21 @@ def test_killed_and_resumed_equals_unbroken(tmp_path):
     assert one.files == two.files
     for name in one.files:
         np.testing.assert_array_equal(one[name], two[name], err_msg=name)
+    assert len(set(one["learning_rate"] / 0.75 ** np.arange(4))) > 1  # the plateau counts, too
     assert not (tmp_path / "broken" / "backup" / "checkpoint.safetensors").exists()
+    for folder in ("train", "validation"):
+        one, two = (events(tmp_path / name / "board" / folder) for name in ("unbroken", "broken"))
+        assert one == two
+
+
+def events(folder: Path) -> set[tuple[str, int, float]]:
+    """Every figure in the event files of a folder, with its tag and step; repeated ones once."""
+    found = set()
+    for path in folder.iterdir():
+        for event in EventFileLoader(str(path)).Load():
+            found |= {(v.tag, event.step, *v.tensor.float_val) for v in event.summary.value if v.tag != "keras"}
+    assert len(found) >= 8
+    return found
 
 
 def test_a_network_built_again_under_other_names_goes_on(tmp_path):

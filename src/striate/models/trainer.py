@@ -15,10 +15,12 @@ from striate.layers.layer import Layer
 from striate.layers.structure import as_tensor, mode
 from striate.training import loop, optimizers
 from striate.training.backup import BackupAndRestore, restore_states
-from striate.training.callback import Callback, CallbackList, History
+from striate.training.callback import CallbackList, History
+from striate.training.callback_order import order_callbacks
 from striate.training.checkpoint import Checkpoint, Progress
 from striate.training.objective import Objective, to_floats
 from striate.training.progress import ProgressBar
+from striate.training.terminate import TerminateOnNaN
 
 # Keras's arguments of compile that would change nothing or are not supported, with the values that may be passed.
 COMPILE_DEFAULTS = {"steps_per_execution": 1, "auto_scale_loss": True, "jit_compile": "auto", "run_eagerly": False}
@@ -130,7 +132,7 @@ class Trainer(Layer):
             if validation_data is not None:
                 raise UserError("fit", "validation_split and validation_data", "one of them", "Pass one of them.")
             (x, y, sample_weight), validation_data = train_validation_split(x, y, sample_weight, validation_split)
-        listed, backup = _order_callbacks(callbacks, verbose)
+        listed, backup = order_callbacks(callbacks, verbose)
         saved = backup.read() if backup else None
         progress = Progress(initial_epoch, 0, int(torch.randint(2**62, ())))
         if saved:
@@ -166,6 +168,7 @@ class Trainer(Layer):
                         logs |= {f"val_{name}": value for name, value in figures.items()}
                     progress.epoch, progress.step = progress.epoch + 1, 0
                     run.on_epoch_end(progress.epoch - 1, logs)
+                self.optimizer.finalize_variable_values()
                 run.on_train_end()
         except KeyboardInterrupt:
             print(f"\nStopped in epoch {progress.epoch + 1}; the model keeps what it has learnt.")
@@ -283,6 +286,7 @@ class Trainer(Layer):
             penalty=self._penalty(),
             on_step=note,
             stop=lambda: self.stop_training,
+            refuse_nan=not any(isinstance(c, TerminateOnNaN) and not c.raise_error for c in run.callbacks),
         )
         return to_floats(objective.results())
 
@@ -317,17 +321,6 @@ class Trainer(Layer):
             saved.check_batches(progress.batches)
             saved.apply(self, self.optimizer)
             restore_states(keepers, saved.keepers)
-
-
-def _order_callbacks(callbacks: Any, verbose: Any) -> tuple[list[Callback], BackupAndRestore | None]:
-    """The callbacks with a progress bar; a backup comes last, when the others have made up their minds."""
-    given = CallbackList(callbacks).callbacks
-    backups = [callback for callback in given if isinstance(callback, BackupAndRestore)]
-    others = [callback for callback in given if not isinstance(callback, BackupAndRestore)]
-    if len(backups) > 1:
-        raise UserError("fit", f"{len(backups)} BackupAndRestore callbacks", "at most one", "Keep one of them.")
-    bar = [] if any(isinstance(callback, ProgressBar) for callback in others) else [ProgressBar(verbose)]
-    return [*others, *bar, *backups], backups[0] if backups else None
 
 
 def _refuse_unknown(method: Callable[..., Any], unknown: dict[str, Any]) -> None:

@@ -187,7 +187,7 @@ class CallbackList:
         self.history = next((c for c in self.callbacks if isinstance(c, History)), None)
         if add_history and self.history is None:
             self.history = History()
-            self.callbacks.insert(0, self.history)  # so that the others find the epoch's figures in it
+            self.callbacks.append(self.history)  # last, since the others may add to the logs
         names = [name for name in vars(Callback) if name.startswith("on_")]
         self._methods = {name: [getattr(c, name) for c in self.callbacks if _wrote(c, name)] for name in names}
         self.set_params(params)

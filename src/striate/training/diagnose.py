@@ -7,7 +7,23 @@ import torch
 from striate.foundation.checks import UserError
 
 
-def explain_loss(module: torch.nn.Module, x: Any, loss: float, number: int) -> UserError:
+class NotFiniteError(UserError, RuntimeError):
+    """The loss is NaN or infinite; a RuntimeError too, as which Keras's TerminateOnNaN raises it.
+
+    Args:
+        where: What refuses it.
+        got: The loss, and where it came from.
+    """
+
+    def __init__(self, where: str, got: str) -> None:
+        fix = "Lower the learning rate, scale the inputs to about 0..1, or look for extreme values in that batch."
+        super().__init__(where, got, "a finite loss", fix)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.where, self.got)
+
+
+def explain_loss(module: torch.nn.Module, x: Any, loss: float, number: int) -> NotFiniteError:
     """The error for a loss that is not finite, naming the batch and the first layer whose output is not.
 
     Args:
@@ -18,12 +34,7 @@ def explain_loss(module: torch.nn.Module, x: Any, loss: float, number: int) -> U
     """
     layer = first_bad_layer(module, x)
     place = f"; the first output that is not finite is {layer}'s" if layer else "; all layers' outputs are finite"
-    return UserError(
-        "fit",
-        f"loss {loss} at batch {number}{place}",
-        "a finite loss",
-        "Lower the learning rate, scale the inputs to about 0..1, or look for extreme values in that batch.",
-    )
+    return NotFiniteError("fit", f"loss {loss} at batch {number}{place}")
 
 
 @torch.no_grad()

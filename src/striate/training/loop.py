@@ -11,7 +11,7 @@ from striate.data.feed import Batch, Feed, check_finite
 from striate.foundation.checks import UserError
 from striate.foundation.nested import as_lists, map_structure
 from striate.layers.structure import mode
-from striate.training.diagnose import explain_loss
+from striate.training.diagnose import NotFiniteError, explain_loss
 from striate.training.objective import Objective, RunningLogs
 
 Penalty = Callable[[], torch.Tensor | None]
@@ -32,7 +32,8 @@ def train_step(
     """One batch: forward, loss, backward, update, count.
 
     Raises:
-        UserError: Labels do not fit the loss, or the loss is not finite; the weights are as before the batch.
+        NotFiniteError: The loss is NaN or infinite; it is counted, the metrics are not.
+        UserError: Labels do not fit the loss. After either the weights are as before the batch.
     """
     statistics = [(buffer, buffer.clone()) for buffer in module.buffers()]  # that forward may move
     optimizer.zero_grad()
@@ -43,6 +44,7 @@ def train_step(
         extra = penalty()
         total = loss if extra is None else loss + extra
         if not math.isfinite(total.item()):
+            objective.count_loss(prediction, total)
             raise explain_loss(module, batch.x, total.item(), number)
     except Exception:
         with torch.no_grad():
@@ -68,6 +70,7 @@ def train_epoch(
     penalty: Penalty = no_penalty,
     on_step: Callable[[int], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
+    refuse_nan: bool = True,
 ) -> int:
     """Train on the batches of an epoch, in training mode.
 
@@ -84,6 +87,7 @@ def train_epoch(
         penalty: Makes what regularizers add to the loss.
         on_step: Told how many batches of the epoch are done, before the callbacks are.
         stop: Asked after the callbacks.
+        refuse_nan: Whether a loss that is not finite is an error; else it counts, but moves no weights.
 
     Returns:
         How many batches of the epoch are done.
@@ -97,7 +101,11 @@ def train_epoch(
         begin, end = callbacks.on_train_batch_begin, lambda last: callbacks.on_train_batch_end(last, logs)
         for number, batch in told(batches, begin, end, first, every, stop):
             check_finite(batch, number, "fit", feed, epoch)
-            train_step(module, to_device(batch, device), objective, optimizer, penalty, number)
+            try:
+                train_step(module, to_device(batch, device), objective, optimizer, penalty, number)
+            except NotFiniteError:
+                if refuse_nan:
+                    raise
             done = number + 1
             if on_step is not None:
                 on_step(done)

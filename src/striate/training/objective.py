@@ -126,6 +126,11 @@ class Objective:
             for metric in head.weighted:
                 metric.update_state(label, output, weight)
 
+    @torch.no_grad()
+    def count_loss(self, prediction: Any, loss: torch.Tensor) -> None:
+        """Count the total loss of a batch alone: one that is not finite, with predictions that no metric can use."""
+        self.total.update_state(loss.detach(), len(_outputs(prediction)[0]))
+
     def results(self) -> dict[str, Any]:
         """The figures so far by name, tensors, mostly scalars: "loss", losses by output, metrics."""
         found = {"loss": self.total.result()}
@@ -268,6 +273,8 @@ class RunningLogs(Mapping[str, Any]):
         self.objective = objective
 
     def __getitem__(self, name: str) -> Any:
+        if name == "loss":  # looked at after every batch by some, and cheap, as a metric need not be
+            return self.objective.total.result()
         return self.objective.results()[name]
 
     def items(self) -> ItemsView[str, Any]:

@@ -138,6 +138,11 @@ class Optimizer(SlotHolder):
         """How often weights were moved: the number of steps, unless gradients are accumulated."""
         return self.steps // (self.gradient_accumulation_steps or 1)
 
+    @property
+    def averages_in_model(self) -> bool:
+        """Whether `swap_averages` has put the averages in the weights' place."""
+        return self.engine is not None and bool(self.engine.param_groups[0]["averages_in_model"])
+
     def exclude_from_weight_decay(
         self, var_list: Iterable[torch.Tensor] | None = None, var_names: Iterable[str] | None = None
     ) -> None:

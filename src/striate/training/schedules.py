@@ -34,7 +34,7 @@ class LearningRateSchedule(Configurable):
             UserError: `step` is no number of at least 0, or the class says nothing of rates.
         """
         needs = "one number of at least 0"
-        return self._rate(check_number(self.where, "step", _item(step), needs, lambda v: 0 <= v < math.inf))
+        return self._rate(check_number(self.where, "step", item(step), needs, lambda v: 0 <= v < math.inf))
 
     @property
     def where(self) -> str:
@@ -72,8 +72,8 @@ def check_rate(where: str, argument: str, value: Any) -> float:
     return check_number(where, argument, value, "a number of at least 0", lambda v: 0 <= v < math.inf)
 
 
-def _item(value: Any) -> Any:
-    """A tensor of one number as that number."""
+def item(value: Any) -> Any:
+    """A tensor or array of one number as that number."""
     return value.item() if getattr(value, "ndim", None) == 0 else value
 
 
@@ -85,7 +85,7 @@ def rate_at(schedule: LearningRateSchedule, step: int) -> float:
     """
     value = schedule(step)
     try:
-        return check_rate(schedule.where, "learning_rate", _item(value))
+        return check_rate(schedule.where, "learning_rate", item(value))
     except UserError as error:
         fix = "Mend its __call__."
         raise UserError(schedule.where, f"learning rate {value!r} at step {step}", error.needs, fix) from error
