@@ -54,7 +54,7 @@ from striate.layers.structure import as_tensor, mode, shape_of
         (lambda: Conv2D(2, 3, activation="rely"), r"activation='rely'; it needs the name .* Did you mean 'relu'\?"),
         (lambda: Conv2D(2, 3, use_bias="no"), r"use_bias='no'; it needs True or False"),
         (lambda: Conv2D(2, 3, dtype="float31"), r"dtype='float31'; it needs one of 'float32'.* Did you mean 'float32'"),
-        (lambda: Conv2D(2, 3, name="a/b"), r"Conv2D got name='a/b'; it needs a text without '.' and '/'"),
+        (lambda: Conv2D(2, 3, name="a/b"), r"Conv2D got name='a/b'; it needs a text without '/'"),
         (lambda: Conv2D(2, 3, name=""), r"Conv2D got name=''; it needs a text"),
         (lambda: Conv2D(2, 3, input_shape=(0, 4, 1)), r"got input shape \(0, 4, 1\); it needs positive whole numbers"),
         (lambda: Conv2D(2, 3, input_shape=4), r"got input shape 4; it needs positive whole numbers"),

@@ -25,7 +25,7 @@ from striate.layers import (
     TorchModule,
 )
 from striate.layers.symbol import ShapeError
-from striate.models import Model, Sequential
+from striate.models import Model, Sequential, load_model
 
 
 def residual(lib: Any) -> Any:
@@ -515,3 +515,29 @@ def test_outputs_of_one_layer_have_names_of_their_own():
     history = model.fit([x, 2 * x], [y, 3 * y], verbose=0).history
     assert set(history) == {"loss", "head_loss", "head_1_loss"}
     assert history["loss"][0] == pytest.approx(history["head_loss"][0] + history["head_1_loss"][0])
+
+
+def test_names_may_hold_dots_which_torch_does_not_see(tmp_path):
+    def build(k):
+        inner = k.layers.Input((3,))
+        inside = k.models.Model(inner, k.layers.Dense(2, name="hidden")(inner), name="mobilenet_1.00_224")
+        x = k.layers.Input((3,))
+        return k.models.Model(x, k.layers.Dense(1, name="last")(inside(x)), name="v1.5")
+
+    theirs, ours = build(keras), build(striate)
+    theirs.save(tmp_path / "theirs.keras")
+    again = load_model(tmp_path / "theirs.keras")
+    assert again.name == "v1.5"
+    assert again.get_layer("mobilenet_1.00_224").get_layer("hidden").units == 2
+    assert next(iter(again.state_dict())) == "mobilenet_1_00_224.hidden.kernel"
+    assert again.get_submodule("mobilenet_1_00_224") is again.get_layer("mobilenet_1.00_224")
+    again.save_weights(tmp_path / "again.safetensors")
+    ours.load_weights(tmp_path / "again.safetensors")
+    for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_names_that_differ_by_a_dot_alone_are_refused():
+    text = r"^Sequential 's' got Dense 'a_b'; it needs another name: the model has an attribute 'a_b' already"
+    with pytest.raises(UserError, match=text):
+        Sequential([Dense(1, name="a.b"), Dense(1, name="a_b")], name="s")

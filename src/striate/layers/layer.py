@@ -72,8 +72,8 @@ class Layer(WeightHolder):
         super().__init__(check_flag(kind, "trainable", trainable))
         self.training = False
         refuse_unknown(kind, unknown, argument_names(type(self)), KERAS_DEFAULTS)
-        if name is not None and (not isinstance(name, str) or not name or "." in name or "/" in name):
-            raise UserError(kind, f"name={name!r}", "a text without '.' and '/'", "Choose another name.")
+        if name is not None and (not isinstance(name, str) or not name or "/" in name):
+            raise UserError(kind, f"name={name!r}", "a text without '/'", "Choose another name.")
         self.name = name or unique_name(snake_case(kind))
         policy = get_policy(self.where, dtype)
         self.dtype = policy.variable_dtype

@@ -12,11 +12,10 @@ from striate.layers.layer import Layer
 from striate.layers.symbol import Node, Symbol, replace_symbols, symbols_in
 from striate.models.graph import Graph
 from striate.models.layer_config import FIX_DAMAGED, deserialize, short
+from striate.models.operations import OPERATIONS, as_layer, is_stand_in
 
 # What layers of striate's own may be called with beside their input.
 NAMED_ARGUMENTS = ("initial_state", "mask")
-# Where Keras keeps the functions that it records as layers.
-OPERATIONS = "keras.src.ops"
 # Where a symbol comes from in Keras's words: a layer's name, which call of it, which output of that call.
 History = tuple[str, int, int]
 
@@ -141,6 +140,7 @@ class _Calls:
         for form in forms:
             if isinstance(form, dict) and form.get("name") in self.masks:
                 continue
+            form = as_layer(form) if isinstance(form, dict) else form
             layer = deserialize(form)
             name = form.get("name", layer.name)
             if name != layer.name or name in self.layers:
@@ -213,9 +213,9 @@ class _Calls:
         """A call's argument with symbols in the place of Keras's stand-ins."""
 
         def find(leaf: Any) -> Any:
-            return self._find(_checked_history(leaf["config"]["keras_history"])) if _is_stand_in(leaf) else leaf
+            return self._find(_checked_history(leaf["config"]["keras_history"])) if is_stand_in(leaf) else leaf
 
-        return map_structure(find, value, is_leaf=_is_stand_in)
+        return map_structure(find, value, is_leaf=is_stand_in)
 
 
 def _said_training(layer: Layer, noted: Any) -> bool | None:
@@ -263,15 +263,9 @@ def _is_place(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 3 and isinstance(value[0], str)
 
 
-def _is_stand_in(value: Any) -> bool:
-    if not isinstance(value, dict) or value.get("class_name") != "__keras_tensor__":
-        return False
-    return isinstance(value.get("config"), dict) and "keras_history" in value["config"]
-
-
 def _histories_in(value: Any) -> Iterator[History]:
     """Where the symbols come from that a call's arguments stand for."""
-    stand_ins = filter(_is_stand_in, flatten(value, is_leaf=_is_stand_in))
+    stand_ins = filter(is_stand_in, flatten(value, is_leaf=is_stand_in))
     return (_checked_history(stand_in["config"]["keras_history"]) for stand_in in stand_ins)
 
 

@@ -24,6 +24,7 @@ class Group(NamedTuple):
         weights: Names and tensors, in Keras's order.
         keys: What they are called in the file; None for their numbers.
         vocabulary: What is kept in a text file beside the weights.
+        names: Of the layers around it, outermost first, and its own; none for the model.
     """
 
     path: str
@@ -32,6 +33,7 @@ class Group(NamedTuple):
     weights: dict[str, torch.Tensor]
     keys: tuple[str, ...] | None = None
     vocabulary: Vocabulary | None = None
+    names: tuple[str, ...] = ()
 
     def key(self, index: int) -> str:
         """What a weight is called in the file."""
@@ -50,42 +52,44 @@ def groups(model: Trainer) -> list[Group]:
         >>> [(group.path, list(group.weights)) for group in groups(model)][1:]
         [('layers/dense', ['kernel', 'bias']), ('layers/dense_1', ['kernel', 'bias'])]
     """
-    return list(_visit(model, "", set()))
+    return list(_visit(model, "", (), set()))
 
 
-def _visit(module: torch.nn.Module, path: str, seen: set[int]) -> Iterator[Group]:
+def _visit(module: torch.nn.Module, path: str, around: tuple[str, ...], seen: set[int]) -> Iterator[Group]:
     if id(module) in seen:
         return
     seen.add(id(module))
+    names = (*around, module.name if isinstance(module, Layer) else path.rpartition("/")[2]) if path else ()
     if isinstance(module, TextVectorization):
-        yield from _text_groups(module, path)
+        yield from _text_groups(module, path, names)
         return
-    yield _group(module, path)
+    yield _group(module, path, names)
     children = {name: child for name, child in module._modules.items() if child is not None}
     # The input of a Sequential is not among Keras's attributes; a graph's is among its layers.
     attributes = {name: child for name, child in children.items() if not isinstance(child, InputLayer)}
     # Keras goes through attributes by name, private ones last, and knows `layers` as one of them; models made of
     # a graph or a list begin with it.
-    names = sorted(attributes, key=_private_last)
+    order = sorted(attributes, key=_private_last)
     if isinstance(module, Trainer):
         graph_or_list = getattr(module, "graph", None) is not None or hasattr(module, "pop")
-        names = ["layers", *names] if graph_or_list else sorted(["layers", *names], key=_private_last)
-    for name in names:
+        order = ["layers", *order] if graph_or_list else sorted(["layers", *order], key=_private_last)
+    for name in order:
         inner = f"{path}/{name}" if path else name
         if name == "layers" and isinstance(module, Trainer):
-            yield from _visit_all(list(module.layers), inner, seen)  # type: ignore[arg-type]
+            yield from _visit_all(list(module.layers), inner, names, seen)  # type: ignore[arg-type]
         elif isinstance(attributes[name], torch.nn.ModuleList | torch.nn.ModuleDict):
-            yield from _visit_all(list(attributes[name].children()), inner, seen)
+            yield from _visit_all(list(attributes[name].children()), inner, names, seen)
         else:
-            yield from _visit(attributes[name], inner, seen)
+            yield from _visit(attributes[name], inner, names, seen)
 
 
-def _visit_all(modules: list[torch.nn.Module], path: str, seen: set[int]) -> Iterator[Group]:
+def _visit_all(modules: list[torch.nn.Module], path: str, around: tuple[str, ...], seen: set[int]) -> Iterator[Group]:
     used: Counter[str] = Counter()
     for module in modules:
         kind = _kind(module)
         used[kind] += 1
-        yield from _visit(module, f"{path}/{kind}" + (f"_{used[kind] - 1}" if used[kind] > 1 else ""), seen)
+        place = f"{path}/{kind}" + (f"_{used[kind] - 1}" if used[kind] > 1 else "")
+        yield from _visit(module, place, around, seen)
 
 
 def _kind(module: torch.nn.Module) -> str:
@@ -94,19 +98,19 @@ def _kind(module: torch.nn.Module) -> str:
     return "functional" if name == "Model" else snake_case(name)
 
 
-def _group(module: torch.nn.Module, path: str) -> Group:
+def _group(module: torch.nn.Module, path: str, names: tuple[str, ...]) -> Group:
     weights = dict([*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)])
     if isinstance(module, Layer):
-        return Group(path, module.where, module.name, weights)
-    return Group(path, f"{type(module).__name__} at {path!r}", None, weights)
+        return Group(path, module.where, module.name, weights, names=names)
+    return Group(path, f"{type(module).__name__} at {path!r}", None, weights, names=names)
 
 
-def _text_groups(layer: TextVectorization, path: str) -> Iterator[Group]:
+def _text_groups(layer: TextVectorization, path: str, names: tuple[str, ...]) -> Iterator[Group]:
     """Keras has a layer inside this one that keeps the same once more."""
     words = layer.vocabulary
     weights = {"idf_weights": torch.from_numpy(words.weights)} if words.weighs else {}
     for place in (path, f"{path}/_lookup_layer"):
-        yield Group(place, layer.where, layer.name, weights, tuple(weights), None if layer.in_config else words)
+        yield Group(place, layer.where, layer.name, weights, tuple(weights), None if layer.in_config else words, names)
 
 
 def _private_last(name: str) -> str:

@@ -8,12 +8,13 @@ from typing import IO, Any
 
 import torch
 
-from striate.foundation.checks import UserError, refuse_unknown
+from striate.foundation.checks import UserError, check_flag, refuse_unknown
 from striate.foundation.custom_objects import custom_object_scope, has_custom_objects
 from striate.models.archive import Archive
 from striate.models.compile_config import compile_from
 from striate.models.layer_config import deserialize
 from striate.models.layout import Group, groups
+from striate.models.legacy_file import LegacyFile
 from striate.models.safetensors_file import read_safetensors
 from striate.models.trainer import Trainer
 from striate.models.weights_file import WeightsFile
@@ -73,23 +74,41 @@ def load_model(
     return model
 
 
-def load_weights(model: Trainer, path: str | os.PathLike[str], **unknown: Any) -> None:
+def load_weights(
+    model: Trainer,
+    path: str | os.PathLike[str],
+    skip_mismatch: bool = False,
+    by_name: bool = False,
+    **unknown: Any,
+) -> None:
     """Read weights into a model: all of them or, on error, none.
 
     Args:
         model: One that has weights.
-        path: A .safetensors, .weights.h5 or .keras file of the same model.
+        path: A .safetensors, .weights.h5 or .keras file of the same model, or an .h5 file of Keras 1 or 2.
+        skip_mismatch: For such an .h5 file: leave out weights of another shape, with a warning.
+        by_name: For such an .h5 file: only the layers whose names are in both.
 
     Raises:
-        UnsupportedError: Keras's skip_mismatch or by_name was asked for.
+        UnsupportedError: Keras's skip_mismatch or by_name was asked for with another file.
         UserError: The file is damaged, or of another model.
     """
     where = f"{model.where}.load_weights"
-    refuse_unknown(where, unknown, (), {"skip_mismatch": False, "by_name": False, "objects_to_skip": None})
-    source = check_name(where, path, (".safetensors", ".weights.h5", ".keras"))
+    choices = {"skip_mismatch": skip_mismatch, "by_name": by_name}
+    for argument, value in choices.items():
+        check_flag(where, argument, value)
+    refuse_unknown(where, unknown, choices, {"objects_to_skip": None})
+    source = check_name(where, path, (".safetensors", ".weights.h5", ".keras", ".h5", ".hdf5"))
     check_built(where, model)
     with _naming(source):
-        _assign(_read_all(model, source))
+        if source.name.endswith(".weights.h5") or not source.name.endswith((".h5", ".hdf5")):
+            refuse_unknown(where, choices, (), dict.fromkeys(choices, False))
+            _assign(_read_all(model, source))
+            return
+        weights = groups(model)
+        with source.open("rb") as file, LegacyFile(file, _describe(source), **choices) as reader:
+            reader.check(weights)
+            _assign(list(reader.read(weights)))
 
 
 def _read_all(model: Trainer, source: Path) -> list[tuple[torch.Tensor, torch.Tensor]]:

@@ -69,16 +69,17 @@ class Model(Trainer, Layer):
             del self._modules[name]
         # add_module would refuse a layer called "name" or "graph"; the layer is found by get_layer all the same.
         for layer in layers:
-            self._modules[layer.name] = layer
+            self._modules[_attribute(layer)] = layer
             if not self.trainable and layer not in before.values():
                 layer.trainable = False
-        self._held = [layer.name for layer in layers]
+        self._held = [_attribute(layer) for layer in layers]
 
     def check_free(self, layers: list[Layer]) -> None:
         """Refuse layers whose name another module has that is an attribute of the model."""
+        taken = {name: module for name, module in self._modules.items() if name not in self._held}
         for layer in layers:
-            if layer.name not in self._held and self._modules.get(layer.name, layer) is not layer:
-                needs = f"another name: the model has an attribute {layer.name!r} already"
+            if taken.setdefault(_attribute(layer), layer) is not layer:
+                needs = f"another name: the model has an attribute {_attribute(layer)!r} already"
                 raise UserError(self.where, layer.where, needs, "Give the layer another name=.")
 
     def forward(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
@@ -260,7 +261,13 @@ class Model(Trainer, Layer):
         save_weights(self, filepath, overwrite=overwrite)
 
     def load_weights(self, filepath: str | os.PathLike[str], **unknown: Any) -> None:
-        """Read weights from a .safetensors, .weights.h5 or .keras file; all of them or, on error, none."""
+        """Read weights from a file; all of them or, on error, none.
+
+        Args:
+            filepath: A .safetensors, .weights.h5 or .keras file, or an .h5 file of Keras 2 or `keras.applications`.
+            by_name: For such an .h5 file: only the layers whose names are in both.
+            skip_mismatch: For such an .h5 file: leave out weights of another shape, with a warning.
+        """
         load_weights(self, filepath, **unknown)
 
     def config(self) -> dict[str, Any]:
@@ -272,6 +279,11 @@ class Model(Trainer, Layer):
 
     def _repr_html_(self) -> str:
         return Summary(self).html()
+
+
+def _attribute(layer: Layer) -> str:
+    """What torch knows a layer as; its own names of weights have dots between the layers."""
+    return layer.name.replace(".", "_")
 
 
 def _one_or_list(shapes: list[Shape]) -> Any:

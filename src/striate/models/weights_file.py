@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import IO, Any
 
 import numpy as np
@@ -19,6 +19,10 @@ MAX_OBJECTS, MAX_DEPTH = 100_000, 64
 # HDF5's own filters: gzip, shuffle, checksum. Others would be loaded as plugins.
 FILTERS = (1, 2, 3)
 MAX_RATIO = 100
+FIX_OTHER = "Load a file of the same model."
+
+# A weight's group, its name, the weight, and its array in the file.
+Place = tuple[Group, str, torch.Tensor, Any]
 
 
 class WeightsFile:
@@ -39,7 +43,7 @@ class WeightsFile:
 
         self.where, self._h5 = where, h5py
         self.size = file.seek(0, 2)
-        self._deepest = MAX_DEPTH
+        self._deepest, self._seen = MAX_DEPTH, 0
         self._found: dict[str, dict[str, dict[str, Any]]] = {}
         with self._errors():
             self._file = h5py.File(file, "r")
@@ -60,21 +64,12 @@ class WeightsFile:
             UserError: A weight is missing, of another shape or kind, or one too many; or the file holds links,
                 parts of other files, or less than it declares.
         """
-        stored = 0
-        expected: set[str] = set()
         self._deepest = max(MAX_DEPTH, *(_path(group).count("/") + 1 for group in groups))
         with self._errors():
-            for group in groups:
-                found = self._members(group)
-                if len(found) != len(group.weights):
-                    raise self._other_model(group, _several(found), _several(list(group.weights)))
-                for index, (label, tensor) in enumerate(group.weights.items()):
-                    dataset = self._dataset(group, found, index, label)
-                    stored += self._check_dataset(group, label, dataset, tensor)
-                expected |= {f"{_path(group)}/{name}" for name in found}
+            stored = sum(self._check_dataset(*place) for place in self._places(groups))
             if stored > self.size:
                 raise self._refuse(f"arrays of {stored:,} bytes in {self.size:,}", "arrays that are in the file")
-            self._check_extra(expected)
+            self._check_extra(groups)
 
     def read(self, groups: list[Group]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Pairs of a tensor of `groups` and the values for it, which are in memory one at a time.
@@ -84,17 +79,37 @@ class WeightsFile:
         Raises:
             UserError: The file is damaged.
         """
-        for group in groups:
-            found = self._members(group)
-            for index, (label, tensor) in enumerate(group.weights.items()):
-                with self._errors():
-                    values = self._dataset(group, found, index, label)[()]
-                yield tensor, _as_tensor(np.asarray(values))
+        with self._errors():
+            places = self._places(groups)
+        for _, _, tensor, dataset in places:
+            with self._errors():
+                values = dataset[()]
+            yield tensor, _as_tensor(np.asarray(values))
 
     def count(self, group: Group) -> int:
         """How many weights the file has for a group."""
         with self._errors():
             return len(self._members(group))
+
+    def arrays(self) -> dict[str, dict[str, Any]]:
+        """Every dataset of the file, by group and name."""
+        found: dict[str, dict[str, Any]] = {}
+        with self._errors():
+            for top in self._names(self._file["/"]):
+                for path, members in self._arrays(top).items():
+                    found.setdefault(path, {}).update(members)
+        return found
+
+    def _places(self, groups: list[Group]) -> list[Place]:
+        """Every weight of `groups` with its array in the file."""
+        places: list[Place] = []
+        for group in groups:
+            found = self._members(group)
+            if len(found) != len(group.weights):
+                raise self._other_model(group, several(found), several(group.weights))
+            for index, (label, tensor) in enumerate(group.weights.items()):
+                places.append((group, label, tensor, self._array(group, label, found.get(group.key(index)), index)))
+        return places
 
     def _members(self, group: Group) -> dict[str, Any]:
         """The datasets of a group by name; none where the file has no such group."""
@@ -112,16 +127,17 @@ class WeightsFile:
         if top in self._found or top not in self._file:
             return self._found.get(top, {})
         found: dict[str, dict[str, Any]] = {}
-        waiting, seen = [(self._child(self._file, top), top, 1)], 0
+        waiting = [(self._child(self._file, top), top, 1)]
         while waiting:
             place, path, depth = waiting.pop()
             if not isinstance(place, self._h5.Group):
                 found.setdefault(path.rpartition("/")[0], {})[path.rpartition("/")[2]] = place
                 continue
             names = self._names(place)
-            seen += len(names)
-            if depth > self._deepest or seen > MAX_OBJECTS:
-                raise self._refuse(f"groups nested {depth} deep with {seen:,} objects", "a file as Keras writes it")
+            self._seen += len(names)
+            if depth > self._deepest or self._seen > MAX_OBJECTS:
+                got = f"groups nested {depth} deep with {self._seen:,} objects"
+                raise self._refuse(got, "a file as Keras writes it")
             inner = [(self._child(place, name), f"{path}/{name}", depth + 1) for name in names if name != CHANCE]
             waiting += reversed(inner)
         self._found[top] = found
@@ -138,13 +154,12 @@ class WeightsFile:
             raise self._refuse(f"a link {name!r} ({type(link).__name__}) to elsewhere", "the arrays themselves")
         return group[name]
 
-    def _dataset(self, group: Group, found: dict[str, Any], index: int, label: str) -> Any:
-        dataset = found.get(group.key(index))
-        if not isinstance(dataset, self._h5.Dataset):
+    def _array(self, group: Group, label: str, found: Any, index: int) -> Any:
+        if not isinstance(found, self._h5.Dataset):
             raise self._other_model(group, f"no array {index} ({label!r})", "one for every weight")
-        return dataset
+        return found
 
-    def _check_dataset(self, group: Group, label: str, dataset: Any, tensor: torch.Tensor) -> int:
+    def _check_dataset(self, group: Group, label: str, tensor: torch.Tensor, dataset: Any) -> int:
         """Refuse an array that is not what a weight needs; return how many bytes of the file it takes."""
         shape, kind = dataset.shape, dataset.dtype
         if shape is None or tuple(shape) != tuple(tensor.shape):
@@ -164,8 +179,9 @@ class WeightsFile:
             raise self._refuse(got, "arrays that are whole")
         return stored
 
-    def _check_extra(self, expected: set[str]) -> None:
+    def _check_extra(self, groups: list[Group]) -> None:
         """Refuse weights that the model has no place for."""
+        expected = {f"{_path(group)}/{name}" for group in groups for name in self._members(group)}
         for top in self._names(self._file["/"]):
             if top in (*TRAINING, CHANCE) or top.startswith("_"):
                 continue
@@ -173,8 +189,7 @@ class WeightsFile:
                 for name in arrays:
                     inner = f"{path}/{name}" if path else name
                     if inner not in expected:
-                        needs = "only weights that the model has"
-                        raise UserError(self.where, f"an array {inner!r}", needs, "Load a file of the same model.")
+                        raise self._refuse_other(f"an array {inner!r}", "only weights that the model has")
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -190,15 +205,19 @@ class WeightsFile:
     def _refuse(self, got: str, needs: str) -> UserError:
         return UserError(self.where, got, needs, "Save or fetch the file again; nothing was loaded.")
 
+    def _refuse_other(self, got: str, needs: str) -> UserError:
+        return UserError(self.where, got, needs, FIX_OTHER)
+
     def _other_model(self, group: Group, got: str, needs: str) -> UserError:
-        return UserError(f"{self.where}: {group.where}", got, needs, "Load a file of the same model.")
+        return UserError(f"{self.where}: {group.where}", got, needs, FIX_OTHER)
 
 
 def _path(group: Group) -> str:
     return f"{group.path}/vars" if group.path else "vars"
 
 
-def _several(names: Any) -> str:
+def several(names: Collection[str]) -> str:
+    """How many weights, and their names if they are few."""
     count = len(names)
     return f"{count} weight{'' if count == 1 else 's'}" + (f" ({', '.join(names)})" if 0 < count <= 10 else "")
 
