@@ -25,9 +25,10 @@ def test_public_names_are_those_of_keras(name):
     assert {public for public in ours.__all__ if not hasattr(theirs, public)} <= OURS.get(name, set())
 
 
-@pytest.mark.parametrize("name", ["Input", "Layer", "Model", "Sequential"])
+@pytest.mark.parametrize("name", ["DTypePolicy", "Input", "Layer", "Model", "Sequential"])
 def test_classes_at_the_top_are_those_of_their_modules(name):
-    home = striate.models if name in ("Model", "Sequential") else striate.layers
+    homes = {"DTypePolicy": striate.mixed_precision, "Input": striate.layers, "Layer": striate.layers}
+    home = homes.get(name, striate.models)
     assert getattr(striate, name) is getattr(home, name)
 
 

@@ -17,11 +17,13 @@ __version__ = "0.1.0"
 MODULES = (
     "activations",
     "callbacks",
+    "config",
     "datasets",
     "initializers",
     "layers",
     "losses",
     "metrics",
+    "mixed_precision",
     "models",
     "ops",
     "optimizers",
@@ -30,7 +32,13 @@ MODULES = (
     "saving",
     "utils",
 )
-_HOMES = {"Input": "layers", "Layer": "layers", "Model": "models", "Sequential": "models"}
+_HOMES = {
+    "DTypePolicy": "mixed_precision",
+    "Input": "layers",
+    "Layer": "layers",
+    "Model": "models",
+    "Sequential": "models",
+}
 
 __all__ = [*MODULES, *_HOMES]
 

@@ -63,7 +63,16 @@ def test_optimizers(optimizer, tmp_path):
 
 
 def test_every_optimizer_is_there():
-    assert {type(optimizer).__name__ for optimizer in OPTIMIZERS} == set(optimizers.registry.classes)
+    found = {type(optimizer).__name__ for optimizer in OPTIMIZERS}
+    assert found | {"LossScaleOptimizer"} == set(optimizers.registry.classes)
+
+
+def test_an_optimizer_inside_another(tmp_path):
+    given = optimizers.LossScaleOptimizer(optimizers.SGD(0.5, momentum=0.25), 8.0, 3)
+    _, twin, theirs, back = both_ways(tmp_path, optimizer=given, loss="categorical_crossentropy")
+    assert twin.optimizer.config() == back.optimizer.config() == given.config()
+    assert (theirs.optimizer.initial_scale, theirs.optimizer.dynamic_growth_steps) == (8.0, 3)
+    assert theirs.optimizer.inner_optimizer.momentum == 0.25
 
 
 SCHEDULES = [
@@ -234,6 +243,16 @@ REFUSED = {
         UserError,
         "clipnorm",
     ),
+    "a schedule that Keras does not have": (
+        lambda c: c["optimizer"]["config"].update(learning_rate={"class_name": "CosineDecayy", "config": {}}),
+        UserError,
+        "Did you mean 'CosineDecay'",
+    ),
+    "clipping by less than nothing": (
+        lambda c: c["optimizer"]["config"].update(clipnorm=-1.0),
+        UserError,
+        "got clipnorm=-1.0; it needs a number above 0",
+    ),
     "an unknown loss": (lambda c: c.update(loss="off"), UserError, "loss 'off'"),
     "a lambda": (
         lambda c: c.update(loss={"class_name": "__lambda__", "config": {"value": ["x"]}}),
@@ -245,7 +264,7 @@ REFUSED = {
         UserError,
         "metric 'eval'",
     ),
-    "running eagerly": (lambda c: c.update(run_eagerly=True), UnsupportedError, "got run_eagerly=True"),
+    "running eagerly": (lambda c: c.update(run_eagerly=3), UserError, "got run_eagerly=3; it needs True or False"),
     "an unknown argument": (lambda c: c.update(speed=1), UserError, "got an unknown argument speed=1"),
 }
 

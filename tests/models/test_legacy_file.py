@@ -425,7 +425,8 @@ def test_damage_in_the_numbers_of_the_last_weight_leaves_the_first_alone(path):
     ours = small(HERE)
     before = ours.get_weights()
     with pytest.raises(
-        UserError, match=r"got no whole HDF5 file \(.*filter returned failure.*\); it needs a whole weight file" + DAMAGED
+        UserError,
+        match=r"got no whole HDF5 file \(.*filter returned failure.*\); it needs a whole weight file" + DAMAGED,
     ):
         ours.load_weights(path)
     for one, other in zip(ours.get_weights(), before, strict=True):

@@ -69,7 +69,6 @@ def test_inputs_that_are_not_finite_name_the_batch():
         ({"optimizer": "adm"}, "Did you mean 'Adam'"),
         ({"loss": "binary_crosentropy"}, "Did you mean 'BinaryCrossentropy'|Did you mean 'binary_crossentropy'"),
         ({"jit_compile": True}, "jit_compile=True"),
-        ({"steps_per_execution": 8}, "steps_per_execution=8"),
         ({"los": "mse"}, "Did you mean 'loss'"),
     ],
 )

@@ -58,6 +58,7 @@ def drive(callback, model, logs, batches=0):
         callback.on_epoch_begin(epoch)
         for batch in range(batches):
             callback.on_train_batch_begin(batch)
+            callback.on_train_batch_begin(batch)
             callback.on_train_batch_end(batch, {name: v + batch / 4 for name, v in values.items()})
         model.weight[:] = epoch
         callback.on_epoch_end(epoch, values)

@@ -274,7 +274,10 @@ def test_keras_reads_our_config_and_we_read_keras(cls, options):
     assert cls.from_config(ours.config()).config() == ours.config()
 
 
-@pytest.mark.parametrize("cls", optimizers.registry.classes.values())
+ALONE = [cls for name, cls in optimizers.registry.classes.items() if name != "LossScaleOptimizer"]
+
+
+@pytest.mark.parametrize("cls", ALONE)
 def test_defaults_and_names_are_keras(cls):
     expected = getattr(keras.optimizers, cls.__name__)(name="same").get_config()
     config = cls(name="same").config()

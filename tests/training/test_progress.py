@@ -222,6 +222,7 @@ def test_an_epoch_resumed_in_its_middle_counts_the_steps_it_took(clock, capsys):
     bar.set_params({"steps": 10, "epochs": 1})
     bar.on_epoch_begin(0)
     for batch in range(8, 10):
+        bar.on_train_batch_begin(batch)
         clock.now += 1
         bar.on_train_batch_end(batch)
     bar.on_epoch_end(0)

@@ -14,16 +14,15 @@ from striate.foundation.names import snake_case, unique_name
 from striate.foundation.nested import flatten, pack
 from striate.foundation.registry import Registry
 from striate.foundation.shapes import LETTERS, Window
-from striate.layers.holder import WeightHolder
 from striate.layers.masks import mask_of, put_mask
 from striate.layers.options import KERAS_DEFAULTS, argument_names, check_item_shape
-from striate.layers.policy import DTypePolicy, get_policy
-from striate.layers.structure import as_modules, as_tensor, describe_all, in_dtype, is_shape, mode, shape_of
+from striate.layers.precise import Precise, dtype_after
+from striate.layers.structure import as_modules, as_tensor, describe_all, is_shape, mode, shape_of
 from striate.layers.symbol import Node, ShapeError, Symbol, in_context, replace_symbols, symbols_in
 from striate.layers.trial import shape_by_trial
 
 
-class Layer(WeightHolder):
+class Layer(Precise):
     """What a network is made of: a torch module that knows shapes before data comes.
 
     A layer reads in one order: `__init__` (checks only), `build(input_shape)` (makes the weights),
@@ -52,8 +51,6 @@ class Layer(WeightHolder):
 
     # How many axes the input has, N included; None where any number will do.
     rank: ClassVar[int | None] = None
-    # Whether whole numbers that come in become floats. Not so in layers of one's own: they may look things up.
-    casts_integers: ClassVar[bool] = False
     # Whether the output brings a mask along; else the input's ends here.
     supports_masking: bool = False
     # What Keras's files note as `training` of a call that did not say it: the default of its own layer's call.
@@ -75,10 +72,7 @@ class Layer(WeightHolder):
         if name is not None and (not isinstance(name, str) or not name or "/" in name):
             raise UserError(kind, f"name={name!r}", "a text without '/'", "Choose another name.")
         self.name = name or unique_name(snake_case(kind))
-        policy = get_policy(self.where, dtype)
-        self.dtype = policy.variable_dtype
-        # The dtype to compute in where that is another than the weights'.
-        self.mixed = None if policy.compute_dtype == self.dtype else policy.compute_dtype
+        self.set_policy(dtype)
         self.declared_shape = None if input_shape is None else check_item_shape(self.where, input_shape)
         self.built = False
         self.nodes: list[Node] = []
@@ -174,7 +168,7 @@ class Layer(WeightHolder):
             return self._record(args, kwargs if training is None else {**kwargs, "training": training})
         mask = mask_of(args[0]) if args and kwargs.get("mask") is None else kwargs.get("mask")
         inputs = tuple(self.cast(as_tensor(value, self.dtype)) for value in args)
-        kwargs = {name: self._cast_floats(as_tensor(value, self.dtype)) for name, value in kwargs.items()}
+        kwargs = {name: self.cast_floats(as_tensor(value, self.dtype)) for name, value in kwargs.items()}
         self.seen_shape = shape_of(inputs[0], self.where) if inputs else None
         self._prepare(self.seen_shape)
         if self._takes("training"):
@@ -197,33 +191,6 @@ class Layer(WeightHolder):
         elif mask is not None and not self._takes("mask"):
             text = f"{self.where} got a mask (of steps that count) and neither uses it nor hands it on."
             warnings.warn(text, stacklevel=3)
-
-    def _compute(self, *inputs: Any, **kwargs: Any) -> Any:
-        """What torch does when a module is called; in mixed precision under torch's autocast, which casts weights."""
-        if self.mixed is None:
-            return super().__call__(*inputs, **kwargs)
-        device = next((leaf.device.type for leaf in inputs if isinstance(leaf, torch.Tensor)), "cpu")
-        with torch.autocast(device, getattr(torch, self.mixed)):
-            outputs = super().__call__(*inputs, **kwargs)
-        return self._cast_floats(outputs)
-
-    @property
-    def compute_dtype(self) -> str:
-        """The dtype of the inputs, of the arithmetic and of the outputs."""
-        return self.mixed or self.dtype
-
-    @property
-    def dtype_policy(self) -> DTypePolicy:
-        """How precisely the layer works."""
-        return DTypePolicy(f"mixed_{self.mixed}" if self.mixed else self.dtype)
-
-    def cast(self, value: Any) -> Any:
-        """What came in, in the dtype that the layer computes in (Keras's autocast)."""
-        return in_dtype(value, getattr(torch, self.compute_dtype), self.casts_integers)
-
-    def _cast_floats(self, value: Any) -> Any:
-        """As `cast`, but whole numbers stay, since masks and indices come as keyword arguments."""
-        return in_dtype(value, getattr(torch, self.compute_dtype), integers=False)
 
     def ensure_built(self, input_shape: Any) -> Any:
         """Check the input's shape, make the weights if there are none yet, and return the output's shape."""
@@ -270,13 +237,9 @@ class Layer(WeightHolder):
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> "Layer":
         """Where torch's to(), double(), cuda() arrive: dtypes on record follow the weights."""
         super()._apply(fn, recurse)
-        before = self.dtype
-        holders: list[Layer | Symbol] = [self, *symbols_in([node.outputs for node in self.nodes])]
-        for holder in holders:
-            if holder.dtype == "string":  # texts stay texts
-                continue
-            holder.dtype = str(fn(torch.empty(0, dtype=getattr(torch, holder.dtype))).dtype).removeprefix("torch.")
-        self.mixed = self.mixed if self.dtype == before else None
+        self._follow_weights(fn)
+        for symbol in symbols_in([node.outputs for node in self.nodes]):
+            symbol.dtype = dtype_after(symbol.dtype, fn)
         return self
 
     @property

@@ -17,7 +17,7 @@ class DTypePolicy:
     has it. The last layer of a network should be told dtype="float32", so that losses see all digits.
 
     Args:
-        name: A dtype, "mixed_bfloat16" or "mixed_float16".
+        name: A dtype, "mixed_bfloat16" or "mixed_float16"; the global policy's if left out.
 
     Raises:
         UserError: It is none of these.
@@ -30,10 +30,11 @@ class DTypePolicy:
         ('float32', 'bfloat16')
     """
 
-    name: str
+    name: str = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        check_choice("DTypePolicy", "name", self.name, (*DTYPES, *MIXED))
+        name = _policy.name if self.name is None else self.name
+        object.__setattr__(self, "name", check_choice("DTypePolicy", "name", name, (*DTYPES, *MIXED)))
 
     @property
     def variable_dtype(self) -> str:

@@ -58,7 +58,7 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(part, str | bytes) for part in value)
 
 
-def in_dtype(value: Any, dtype: torch.dtype, integers: bool) -> Any:
+def in_dtype(value: Any, dtype: torch.dtype, integers: bool, follow: bool = True) -> Any:
     """Tensors (and structures of them) in a layer's floating dtype; what has it already is not copied.
 
     Under `torch.autocast` half and single precision stay as they are: torch chooses between them.
@@ -67,6 +67,7 @@ def in_dtype(value: Any, dtype: torch.dtype, integers: bool) -> Any:
         value: What came in; what is no tensor stays.
         dtype: Of the layer; nothing happens unless it is a floating one.
         integers: Whether whole numbers become floats, too.
+        follow: Whether autocast, where it is on, chooses; else `dtype` does.
     """
 
     def cast(leaf: Any) -> Any:
@@ -75,12 +76,13 @@ def in_dtype(value: Any, dtype: torch.dtype, integers: bool) -> Any:
         if not leaf.is_floating_point():
             return leaf.to(dtype) if integers and not leaf.is_complex() else leaf
         double = torch.float64 in (dtype, leaf.dtype)
-        return leaf if not double and _autocasts(leaf.device.type) else leaf.to(dtype)
+        return leaf if follow and not double and autocasts(leaf.device.type) else leaf.to(dtype)
 
     return map_structure(cast, value)
 
 
-def _autocasts(device: str) -> bool:
+def autocasts(device: str) -> bool:
+    """Whether `torch.autocast` is on for a kind of device."""
     return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 

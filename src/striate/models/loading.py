@@ -129,9 +129,20 @@ def _read_all(model: Trainer, source: Path) -> list[tuple[torch.Tensor, torch.Te
 
 def optimizer_group(model: Trainer) -> Group:
     """What the optimizer keeps, as a group of the weight file."""
-    variables = enumerate(model.optimizer.variables())
+    return _optimizer_group(model.optimizer, "optimizer")
+
+
+def optimizer_groups(model: Trainer) -> list[Group]:
+    """The same for writing: Keras looks for what an optimizer inside another keeps in a second place, too."""
+    inner = getattr(model.optimizer, "inner_optimizer", None)
+    seconds = [] if inner is None else [_optimizer_group(inner, "optimizer/inner_optimizer")]
+    return [optimizer_group(model), *seconds]
+
+
+def _optimizer_group(optimizer: Any, path: str) -> Group:
+    variables = enumerate(optimizer.variables())
     weights = {f"{index} {name}": tensor for index, (name, tensor) in variables}
-    return Group("optimizer", f"Optimizer {model.optimizer.name!r}", model.optimizer.name, weights)
+    return Group(path, f"Optimizer {optimizer.name!r}", optimizer.name, weights)
 
 
 def check_name(where: str, path: Any, suffixes: tuple[str, ...]) -> Path:
@@ -222,7 +233,7 @@ def _compile(model: Trainer, form: Any, file: WeightsFile) -> None:
             return
         model.optimizer.build(parameters)
         group, count = optimizer_group(model), file.count(optimizer_group(model))
-        if count <= 2 < len(group.weights):  # compiled, never trained: number of steps and learning rate only
+        if count <= model.optimizer.untrained < len(group.weights):  # compiled, never trained
             return
         file.check([*groups(model), group])
         model.optimizer.set_variables([values for _, values in file.read([group])])

@@ -15,6 +15,8 @@ from striate.models.graph import Graph
 from striate.models.saving import load_weights, save_model, save_weights
 from striate.models.summary import Summary
 from striate.models.trainer import Trainer
+from striate.training.loop import device_of
+from striate.training.precision import computing_in, in_full
 
 SHAPE_FIX = "Pass for example (None, 64, 64, 3)."
 
@@ -95,8 +97,11 @@ class Model(Trainer, Layer):
         return outputs[0] if not isinstance(self.graph.outputs, list | tuple | dict) else outputs
 
     def _compute(self, *inputs: Any, **kwargs: Any) -> Any:
-        """As torch: each layer inside has a precision of its own."""
-        return torch.nn.Module.__call__(self, *inputs, **kwargs)
+        """As torch: each layer inside has a precision of its own, or follows the one that `compile` was given."""
+        if self._precision == "float32":
+            return torch.nn.Module.__call__(self, *inputs, **kwargs)
+        with computing_in(self._precision, device_of(self)):
+            return in_full(torch.nn.Module.__call__(self, *inputs, **kwargs))
 
     def cast(self, value: Any) -> Any:
         """As any layer; where there are inputs, each has a dtype of its own."""

@@ -23,7 +23,7 @@ from striate.models.loading import (
     check_name,
     load_model,
     load_weights,
-    optimizer_group,
+    optimizer_groups,
 )
 from striate.models.safetensors_file import write_safetensors
 from striate.models.skeleton import write_weights
@@ -65,7 +65,7 @@ def save_model(
         form["compile_config"] = _serialize_compile(model)
     weights = groups(model)
     if compiled:
-        weights.append(optimizer_group(model))
+        weights += optimizer_groups(model)
     vocabularies = {asset(group): "\n".join(group.vocabulary.lines()) for group in weights if group.vocabulary}
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     texts = {METADATA: {"keras_version": KERAS_VERSION, "date_saved": now}, CONFIG: form}

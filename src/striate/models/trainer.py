@@ -2,32 +2,33 @@
 
 import dataclasses
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from striate.data.arrays import make_feed, train_validation_split
 from striate.data.feed import Batch, BegunFeed, Feed
-from striate.foundation.checks import UnsupportedError, UserError, check_int, refuse_unknown
+from striate.foundation.checks import UserError, check_choice, check_flag, check_int, refuse_unknown
 from striate.layers.holder import holders_in
 from striate.layers.layer import Layer
 from striate.layers.structure import as_tensor, mode
+from striate.models.arguments import (
+    check_steps,
+    computes_in_float16,
+    refuse_jit,
+    refuse_leftovers,
+    refuse_own_steps,
+    validation_feed,
+)
 from striate.training import loop, optimizers
 from striate.training.backup import BackupAndRestore, restore_states
 from striate.training.callback import CallbackList, History
 from striate.training.callback_order import order_callbacks
 from striate.training.checkpoint import Checkpoint, Progress
 from striate.training.objective import Objective, to_floats
+from striate.training.precision import PRECISIONS
 from striate.training.progress import ProgressBar
 from striate.training.terminate import TerminateOnNaN
-
-# Keras's arguments of compile that would change nothing or are not supported, with the values that may be passed.
-COMPILE_DEFAULTS = {"steps_per_execution": 1, "auto_scale_loss": True, "jit_compile": "auto", "run_eagerly": False}
-# The same of fit, evaluate and predict, where programs for Keras 2 asked for processes that read ahead.
-FIT_DEFAULTS = {"max_queue_size": 10, "workers": 1, "use_multiprocessing": False}
-# Methods by which Keras programs change what a step is.
-OWN_STEPS = ("train_step", "test_step", "predict_step", "compute_loss")
 
 
 class Trainer(Layer):
@@ -38,6 +39,8 @@ class Trainer(Layer):
     stop_training: bool = False
     history: History | None = None
     _objective: Objective | None = None
+    _precision: str = "float32"
+    _every: int = 1  # batches between calls of callbacks
 
     def compile(  # Keras's meaning of the word, not torch.nn.Module.compile's
         self,
@@ -46,6 +49,11 @@ class Trainer(Layer):
         loss_weights: Any = None,
         metrics: Any = None,
         weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+        precision: str = "float32",
         **unknown: Any,
     ) -> None:
         """Choose how to train.
@@ -56,26 +64,39 @@ class Trainer(Layer):
             loss_weights: Factors of the losses in the total.
             metrics: Names, metrics or functions; lists of lists or a dict for several outputs.
             weighted_metrics: The same, but sample weights count.
+            run_eagerly: Keras's; networks always run so here.
+            steps_per_execution: How many batches pass between calls of the callbacks' hooks for batches.
+            jit_compile: "auto" or False: networks run as they are.
+            auto_scale_loss: Whether a model that computes in float16 gets a `LossScaleOptimizer` around its optimizer.
+            precision: What the model computes in, here and in `fit`, `evaluate`, `predict` and `model(x)`: "float32",
+                "bfloat16" or "float16". Weights, outputs and losses stay float32, and layers that were told a dtype
+                keep to it. Files do not hold it: compile a loaded model with it again.
 
         Raises:
             UserError: A name is not known, or an argument of Keras's is not supported.
         """
-        known = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
-        if unknown.get("jit_compile") is False:
-            unknown.pop("jit_compile")
-        refuse_unknown(f"{self.where}.compile", unknown, known, COMPILE_DEFAULTS)
-        for method in OWN_STEPS:
-            if hasattr(self, method):
-                fix = f"Write a loop of your own around the model, or leave {method} out."
-                raise UnsupportedError(self.where, f"a {method} of its own", "striate's training step", fix)
+        where = f"{self.where}.compile"
+        known = [name for name in inspect.signature(self.compile).parameters if name != "unknown"]
+        refuse_unknown(where, unknown, known, {})
+        check_flag(where, "run_eagerly", run_eagerly)
+        refuse_jit(where, jit_compile)
+        every = check_int(where, "steps_per_execution", steps_per_execution)
+        scales = check_flag(where, "auto_scale_loss", auto_scale_loss)
+        chosen = check_choice(where, "precision", precision, PRECISIONS)
+        refuse_own_steps(self)
         objective = Objective(loss, metrics, loss_weights, weighted_metrics, self.output_names)
-        self.optimizer, self._objective = optimizers.get(optimizer), objective
+        optimizer = optimizers.get(optimizer)
+        if scales and (chosen == "float16" or computes_in_float16(self)):
+            inside = getattr(optimizer, "inner_optimizer", None)
+            optimizer = optimizer if inside else optimizers.LossScaleOptimizer(optimizer)
+        self.optimizer, self._objective, self._precision, self._every = optimizer, objective, chosen, every
         self.compile_config = {
-            "optimizer": self.optimizer,
+            "optimizer": optimizer,
             "loss": loss,
             "loss_weights": loss_weights,
             "metrics": metrics,
             "weighted_metrics": weighted_metrics,
+            "precision": chosen,
         }
 
     def fit(
@@ -123,11 +144,11 @@ class Trainer(Layer):
             UserError: Data, labels or figures cannot be used. What is learnt by then is kept.
         """
         objective = self._need_compiled()
-        _refuse_unknown(self.fit, unknown)
+        refuse_leftovers(self.fit, unknown)
         check_int("fit", "epochs", epochs)
         check_int("fit", "initial_epoch", initial_epoch, minimum=0)
         check_int("fit", "validation_freq", validation_freq)
-        _check_steps("fit", steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
+        check_steps("fit", steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
         if validation_split:
             if validation_data is not None:
                 raise UserError("fit", "validation_split and validation_data", "one of them", "Pass one of them.")
@@ -147,7 +168,7 @@ class Trainer(Layer):
             class_weight=class_weight,
             steps=steps_per_epoch,
         )
-        validation = _validation_feed(validation_data, validation_batch_size or batch_size, validation_steps)
+        validation = validation_feed(validation_data, validation_batch_size or batch_size, validation_steps)
         if not self.built:
             begun = BegunFeed(feed, progress.epoch, progress.step)
             self._build_from(begun.first)
@@ -196,8 +217,8 @@ class Trainer(Layer):
             UserError: Data or labels cannot be used.
         """
         self._need_compiled()
-        _refuse_unknown(self.evaluate, unknown)
-        _check_steps("evaluate", steps=steps)
+        refuse_leftovers(self.evaluate, unknown)
+        check_steps("evaluate", steps=steps)
         feed = make_feed(x, y, sample_weight, batch_size=batch_size, steps=steps, where="evaluate")
         with self._one_pass(feed, callbacks, verbose, steps) as run:
             logs = self._test(feed, run, steps)
@@ -220,12 +241,12 @@ class Trainer(Layer):
         Raises:
             UserError: The data cannot be used.
         """
-        _refuse_unknown(self.predict, unknown)
-        _check_steps("predict", steps=steps)
+        refuse_leftovers(self.predict, unknown)
+        check_steps("predict", steps=steps)
         feed = make_feed(x, batch_size=batch_size, steps=steps, where="predict")
         with self._one_pass(feed, callbacks, verbose, steps) as run:
             run.on_predict_begin()
-            outputs = loop.predict(self, feed, callbacks=run, steps=steps)
+            outputs = loop.predict(self, feed, callbacks=run, steps=steps, every=self._every)
             run.on_predict_end()
         return outputs
 
@@ -283,6 +304,7 @@ class Trainer(Layer):
             epoch=progress.epoch,
             first=progress.step,
             steps=steps,
+            every=self._every,
             penalty=self._penalty(),
             on_step=note,
             stop=lambda: self.stop_training,
@@ -293,7 +315,8 @@ class Trainer(Layer):
     def _test(self, feed: Feed, run: CallbackList, steps: int | None) -> dict[str, float]:
         run.on_test_begin()
         objective, penalty = self._need_compiled(), self._penalty()
-        logs = to_floats(loop.evaluate(self, feed, objective, callbacks=run, steps=steps, penalty=penalty))
+        every = self._every
+        logs = to_floats(loop.evaluate(self, feed, objective, callbacks=run, steps=steps, every=every, penalty=penalty))
         run.on_test_end(logs)
         return logs
 
@@ -321,23 +344,3 @@ class Trainer(Layer):
             saved.check_batches(progress.batches)
             saved.apply(self, self.optimizer)
             restore_states(keepers, saved.keepers)
-
-
-def _refuse_unknown(method: Callable[..., Any], unknown: dict[str, Any]) -> None:
-    known = [name for name in inspect.signature(method).parameters if name != "unknown"] if unknown else []
-    refuse_unknown(method.__name__, unknown, known, FIT_DEFAULTS)
-
-
-def _check_steps(where: str, **steps: int | None) -> None:
-    for argument, number in steps.items():
-        if number is not None:
-            check_int(where, argument, number)
-
-
-def _validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Feed | None:
-    if data is None:
-        return None
-    if isinstance(data, tuple | list) and 2 <= len(data) <= 3:
-        x, y, weight = (*data, None)[:3]
-        return make_feed(x, y, weight, batch_size=batch_size, steps=steps, where="validation_data")
-    return make_feed(data, steps=steps, where="validation_data")

@@ -49,6 +49,7 @@ class BackupAndRestore(Callback):
         else:
             check_choice(where, "save_freq", save_freq, ("epoch",))
         self.delete_checkpoint = bool(delete_checkpoint)
+        self._first = 0
         self._run: tuple[torch.nn.Module, Any, Progress, list[Any]] | None = None
 
     def read(self) -> Checkpoint | None:
@@ -63,9 +64,12 @@ class BackupAndRestore(Callback):
         """
         self._run = (module, optimizer, progress, keepers)
 
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        self._first = batch
+
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         last = batch + 1 == self.params.get("steps")  # the end of the epoch saves it, with its figures
-        if self.every is not None and (batch + 1) % self.every == 0 and not last:
+        if self.every is not None and (batch + 1) // self.every > self._first // self.every and not last:
             self.save()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

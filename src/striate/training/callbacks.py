@@ -142,15 +142,19 @@ class ModelCheckpoint(MonitorCallback):
             needs = "'epoch' or a number of batches"
             raise UserError("ModelCheckpoint", f"save_freq={save_freq!r}", needs, "Pass save_freq='epoch'.")
         self.save_freq = save_freq
-        self._epoch = self._batches = 0
+        self._epoch = self._batches = self._first = 0
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch = epoch
 
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        self._first = batch
+
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if self.save_freq != "epoch":
-            self._batches += 1
-            if self._batches % int(self.save_freq) == 0:
+            self._batches += batch + 1 - self._first
+            if self._batches >= int(self.save_freq):
+                self._batches = 0
                 self._save(logs or {}, {"epoch": self._epoch + 1, "batch": batch + 1})
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

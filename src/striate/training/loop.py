@@ -154,21 +154,26 @@ def evaluate(
 
 
 @torch.no_grad()
-def predict(module: torch.nn.Module, feed: Feed, *, callbacks: Any, steps: int | None = None) -> Any:
+def predict(module: torch.nn.Module, feed: Feed, *, callbacks: Any, steps: int | None = None, every: int = 1) -> Any:
     """The network's outputs for all batches, in inference mode, as NumPy arrays.
+
+    Args:
+        callbacks: Told before and after every batch, or every few, with the outputs for them.
 
     Raises:
         UserError: There was no batch.
     """
-    device, parts, count = device_of(module), [], 0
+    device = device_of(module)
+    parts: list[Any] = []
+
+    def end(last: int) -> None:
+        new = parts[-(last % every) - 1 :]
+        callbacks.on_predict_batch_end(last, {"outputs": new[0] if len(new) == 1 else map_structure(_chained, *new)})
+
     with mode(module, False):
-        for batch in limit(feed.epoch(0), steps):
-            callbacks.on_predict_batch_begin(count)
-            check_finite(batch, count, "predict", feed)
-            prediction = module(to_device(batch, device).x)
-            parts.append(prediction)
-            callbacks.on_predict_batch_end(count, {"outputs": prediction})
-            count += 1
+        for number, batch in told(limit(feed.epoch(0), steps), callbacks.on_predict_batch_begin, end, every=every):
+            check_finite(batch, number, "predict", feed)
+            parts.append(module(to_device(batch, device).x))
     if not parts:
         raise UserError("predict", "no batches", "at least one", "Pass data that is not used up.")
     return as_lists(map_structure(_joined, *parts))
@@ -241,6 +246,11 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
         return leaf.to(device, non_blocking=True) if isinstance(leaf, torch.Tensor) else leaf
 
     return batch if device.type == "cpu" else map_structure(move, batch)
+
+
+def _chained(*parts: torch.Tensor | None) -> torch.Tensor | None:
+    """Batches of one output as one tensor; None where it is None."""
+    return None if parts[0] is None else torch.cat(parts)  # type: ignore[arg-type]
 
 
 def _joined(*parts: Any) -> np.ndarray | None:

@@ -47,6 +47,7 @@ class ProgressBar(Callback):
         self._painter = _Painter()
         self._fitting = self._running = False
         self._title, self._done, self._timed = "", 0, 0
+        self._first: int | None = None
         self._begun = self._latest = self._due = 0.0
 
     # Training -------------------------------------------------------------------------------------
@@ -58,9 +59,13 @@ class ProgressBar(Callback):
         epochs = self.params.get("epochs")
         self._begin(f"Epoch {epoch + 1}/{epochs}" if epochs else f"Epoch {epoch + 1}")
 
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        if self._first is None:
+            self._first = batch  # not 0 where an epoch resumes in its middle
+
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self._done = batch + 1
-        self._timed += 1  # fewer than done, where an epoch resumed in its middle
+        self._timed = self._done - (self._first or 0)
         self._latest = time.perf_counter()
         if self._latest >= self._due:
             self._paint(logs)
@@ -109,6 +114,7 @@ class ProgressBar(Callback):
             self._painter.stop(self._done)
         self._painter = _choose(self.verbose, self.console)
         self._title, self._done, self._timed, self._running = title, 0, 0, True
+        self._first = None
         self._begun = self._latest = time.perf_counter()
         self._due = self._begun + self._painter.period
         self._painter.start(title, self.params.get("steps"))

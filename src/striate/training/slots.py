@@ -21,6 +21,8 @@ class SlotHolder:
     torch_names: ClassVar[dict[str, str]] = {}
     # Numbers in the engine's first parameter group that go on with training.
     counters: ClassVar[tuple[str, ...]] = ("iterations", "averages_in_model")
+    # How many variables Keras's files hold of one that was never built: steps and learning rate.
+    untrained: ClassVar[int] = 2
 
     where: str
     learning_rate: Any

@@ -9,6 +9,7 @@ from striate.training.optimizers.adaptive import Adadelta, Adagrad, RMSprop
 from striate.training.optimizers.from_torch import TorchOptimizer
 from striate.training.optimizers.ftrl import Ftrl
 from striate.training.optimizers.lookup import get, serialize
+from striate.training.optimizers.loss_scale import LossScaleOptimizer
 from striate.training.optimizers.registry import registry
 from striate.training.optimizers.sgd import SGD, Lion
 
@@ -23,6 +24,7 @@ __all__ = [
     "Adamax",
     "Ftrl",
     "Lion",
+    "LossScaleOptimizer",
     "Nadam",
     "RMSprop",
     "TorchOptimizer",

@@ -15,7 +15,6 @@ serialize = registry.serialize
 INSTEAD = {
     "Adafactor": "Pass torch.optim.Adafactor(model.parameters()), or choose 'adam'.",
     "Lamb": "Choose 'adamw'; LAMB is made for batches of tens of thousands.",
-    "LossScaleOptimizer": "Pass loss_scale_factor=... to the optimizer inside.",
     "MultiOptimizer": "Choose one optimizer for all weights, or pass a torch.optim optimizer with parameter groups.",
     "Muon": "Pass torch.optim.Muon, where torch has it, or choose 'adamw'.",
     "ScheduleFreeAdamW": "Choose 'adamw' with a CosineDecay as learning_rate.",
