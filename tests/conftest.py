@@ -4,8 +4,18 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 os.environ.setdefault("KERAS_BACKEND", "torch")
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_registered():
+    """Classes that other tests and examples registered for files are not known to this one."""
+    from striate.foundation.custom_objects import get_custom_objects
+
+    get_custom_objects().clear()
 
 
 def pytest_make_parametrize_id(val, argname):

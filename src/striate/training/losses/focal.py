@@ -9,6 +9,7 @@ from striate.training import labels
 from striate.training.losses.base import LossFunctionWrapper, registry
 from striate.training.losses.options import checked
 from striate.training.losses.probabilistic import clip, probabilities, smooth, smooth_binary, surprise
+from striate.training.losses.regression import last_mean
 
 
 def binary_focal_crossentropy(
@@ -51,7 +52,7 @@ def binary_focal_crossentropy(
     values = (1.0 - right) ** gamma * surprise(y_true, y_pred)
     if apply_class_balancing:
         values = (y_true * alpha + (1 - y_true) * (1 - alpha)) * values
-    return values.mean(axis)
+    return last_mean(values, axis)
 
 
 def categorical_focal_crossentropy(

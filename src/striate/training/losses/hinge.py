@@ -6,6 +6,7 @@ import torch
 
 from striate.training import labels
 from striate.training.losses.base import PlainLoss, registry
+from striate.training.losses.regression import last_mean
 
 
 def hinge(y_true: Any, y_pred: Any) -> torch.Tensor:
@@ -25,7 +26,7 @@ def hinge(y_true: Any, y_pred: Any) -> torch.Tensor:
         >>> hinge([[1, -1], [1, -1]], [[0.5, -2.0], [-1.0, 0.0]])
         tensor([0.2500, 1.5000])
     """
-    return _missing_margins("hinge", y_true, y_pred).mean(-1)
+    return last_mean(_missing_margins("hinge", y_true, y_pred))
 
 
 def squared_hinge(y_true: Any, y_pred: Any) -> torch.Tensor:
@@ -35,7 +36,7 @@ def squared_hinge(y_true: Any, y_pred: Any) -> torch.Tensor:
         >>> squared_hinge([[1, -1], [1, -1]], [[0.5, -2.0], [-1.0, 0.0]])
         tensor([0.1250, 2.5000])
     """
-    return _missing_margins("squared_hinge", y_true, y_pred).square().mean(-1)
+    return last_mean(_missing_margins("squared_hinge", y_true, y_pred).square())
 
 
 def categorical_hinge(y_true: Any, y_pred: Any) -> torch.Tensor:
@@ -63,7 +64,7 @@ def categorical_hinge(y_true: Any, y_pred: Any) -> torch.Tensor:
 def _missing_margins(where: str, y_true: Any, y_pred: Any) -> torch.Tensor:
     y_true, y_pred = labels.pair(where, y_true, y_pred)
     # On the device, without a look at the outcome, for which the program would have to wait.
-    is_binary = ((y_true == 0) | (y_true == 1)).all()
+    is_binary = (y_true.square() == y_true).all()  # 0 and 1 alone are their squares
     y_true = torch.where(is_binary, 2.0 * y_true - 1.0, y_true)
     return _at_least_zero(1.0 - y_true * y_pred)
 

@@ -7,7 +7,7 @@ import torch
 from striate.training import labels
 from striate.training.losses.base import LossFunctionWrapper, PlainLoss, registry
 from striate.training.losses.options import checked
-from striate.training.losses.regression import EPSILON
+from striate.training.losses.regression import EPSILON, last_mean
 
 
 def binary_crossentropy(
@@ -38,7 +38,7 @@ def binary_crossentropy(
         values = torch.nn.functional.binary_cross_entropy_with_logits(y_pred, y_true, reduction="none")
     else:
         values = surprise(y_true, y_pred)
-    return values.mean(axis)
+    return last_mean(values, axis)
 
 
 def categorical_crossentropy(
@@ -171,7 +171,7 @@ def poisson(y_true: Any, y_pred: Any) -> torch.Tensor:
         tensor([1.0000])
     """
     y_true, y_pred = labels.pair("poisson", y_true, y_pred)
-    return (y_pred - y_true * torch.log(y_pred + EPSILON)).mean(-1)
+    return last_mean(y_pred - y_true * torch.log(y_pred + EPSILON))
 
 
 def clip(probability: torch.Tensor) -> torch.Tensor:

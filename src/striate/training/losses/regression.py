@@ -4,6 +4,7 @@ import math
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 
 from striate.training import labels
 from striate.training.losses.base import LossFunctionWrapper, PlainLoss, registry
@@ -31,7 +32,7 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> torch.Tensor:
         tensor([0.1250])
     """
     y_true, y_pred = labels.pair("mean_squared_error", y_true, y_pred)
-    return (y_true - y_pred).square().mean(-1)
+    return last_mean(F.mse_loss(y_pred, y_true, reduction="none"))
 
 
 def mean_absolute_error(y_true: Any, y_pred: Any) -> torch.Tensor:
@@ -42,7 +43,7 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> torch.Tensor:
         tensor([0.2500])
     """
     y_true, y_pred = labels.pair("mean_absolute_error", y_true, y_pred)
-    return (y_true - y_pred).abs().mean(-1)
+    return last_mean(F.l1_loss(y_pred, y_true, reduction="none"))
 
 
 def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> torch.Tensor:
@@ -81,9 +82,7 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> torch.Tensor:
         tensor([1.5000])
     """
     y_true, y_pred = labels.pair("huber", y_true, y_pred)
-    error = y_pred - y_true
-    size = error.abs()
-    return torch.where(size <= delta, 0.5 * error.square(), delta * size - 0.5 * delta**2).mean(-1)
+    return last_mean(F.huber_loss(y_pred, y_true, reduction="none", delta=delta))
 
 
 def log_cosh(y_true: Any, y_pred: Any) -> torch.Tensor:
@@ -98,7 +97,7 @@ def log_cosh(y_true: Any, y_pred: Any) -> torch.Tensor:
     y_true, y_pred = labels.pair("log_cosh", y_true, y_pred)
     error = y_pred - y_true
     # log(cosh(x)) without the overflow of cosh.
-    return (error + torch.nn.functional.softplus(-2.0 * error) - math.log(2.0)).mean(-1)
+    return last_mean(error + F.softplus(-2.0 * error) - math.log(2.0))
 
 
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> torch.Tensor:
@@ -112,6 +111,12 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> torch.Tensor:
     """
     y_true, y_pred = labels.pair("cosine_similarity", y_true, y_pred)
     return -(_unit(y_true, axis) * _unit(y_pred, axis)).sum(axis)
+
+
+def last_mean(values: torch.Tensor, axis: int = -1) -> torch.Tensor:
+    """The mean over one axis, as a sum, whose gradient is a view; that of torch's mean is an array as large as this."""
+    count = values.shape[axis] if values.ndim else 1
+    return values.squeeze(axis) if count == 1 and values.ndim else values.sum(axis) / count
 
 
 def _positive(value: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """Gradient descent, with momentum or without, and by signs alone."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -20,6 +20,7 @@ class SGD(RuleOptimizer):
     """
 
     arguments = ("momentum", "nesterov")
+    torch_names: ClassVar = {"momentum": "momentum_buffer"}
 
     def __init__(
         self,
@@ -34,14 +35,31 @@ class SGD(RuleOptimizer):
         self.momentum = check_number(self.where, "momentum", momentum, needs, lambda v: 0 <= v <= 1)
         self.nesterov = self._flag("nesterov", nesterov)
 
+    def _make_engine(self, parameters: Tensors) -> torch.optim.Optimizer:
+        # torch's kernel cannot be told Nesterov's rule as Keras means it, and rounds at the 13th digit below.
+        self._by_rule = bool(self.momentum) and (self.nesterov or parameters[0].dtype == torch.float64)
+        if self._by_rule:
+            return super()._make_engine(parameters)
+        return torch.optim.SGD(parameters, lr=self.learning_rate, momentum=self.momentum, fused=True)
+
+    def _update(self, parameters: Tensors) -> None:
+        if self._by_rule or not self.momentum:
+            return super()._update(parameters)
+        # torch's velocity is momentum * v + (1 - dampening) * g, of which lr times is taken off the weights. So told,
+        # its kernel adds -learning_rate * g to Keras's velocity, and that to the weights.
+        group = self._engine().param_groups[0]
+        rate = group["lr"]
+        group |= {"lr": -1.0, "dampening": 1 + rate}
+        try:
+            super()._update(parameters)
+        finally:
+            group["lr"] = rate
+
     def _slots(self) -> list[tuple[str, ...]]:
         return [("momentum",)] if self.momentum else []
 
     def _rule(self, weights: Tensors, gradients: Tensors, states: States, rate: float) -> None:
-        if not self.momentum:
-            torch._foreach_add_(weights, gradients, alpha=-rate)
-            return
-        velocities = [state["momentum"] for state in states]
+        velocities = [state["momentum_buffer"] for state in states]
         torch._foreach_mul_(velocities, self.momentum)
         torch._foreach_add_(velocities, gradients, alpha=-rate)
         if self.nesterov:
