@@ -234,39 +234,61 @@ LOSSES: dict[str, tuple[Loss, Loss, torch.Tensor]] = {
         ODDS.sigmoid(),
     ),
 }
+
+
+def adding(function: Callable[..., Any], *arrays: torch.Tensor) -> Work:
+    """What a program without metrics writes: totals over batches of what `function` gives for one."""
+    totals = [torch.zeros_like(value) for value in function(*arrays)]
+
+    def work() -> None:
+        for total, value in zip(totals, function(*arrays), strict=True):
+            total.add_(value)
+
+    return work
+
+
+def share(right: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """How many are right, of how many."""
+    return right.sum(), torch.tensor(right.numel())
+
+
+def confusion(y_true: torch.Tensor, y_pred: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """How often each of 100 classes was taken for which."""
+    return (torch.bincount(y_true * 100 + y_pred, minlength=10_000).reshape(100, 100),)
+
+
+def positives(said: torch.Tensor, true: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """True and false positives at a threshold of a half."""
+    said, true = said > 0.5, true > 0.5
+    return (said & true).sum(), (said & ~true).sum()
+
+
 METRICS: dict[str, tuple[Work, Work]] = {
     "SparseCategoricalAccuracy": (
         functools.partial(metrics.SparseCategoricalAccuracy().update_state, CLASSES, LOGITS),
-        lambda: (LOGITS.argmax(-1) == CLASSES).float().mean(),
+        adding(lambda x: share(x.argmax(-1) == CLASSES), LOGITS),
     ),
     "BinaryAccuracy": (
         functools.partial(metrics.BinaryAccuracy().update_state, ONES, ODDS),
-        lambda: ((ODDS > 0.5) == (ONES > 0.5)).float().mean(),
+        adding(lambda x: share((x > 0.5) == (ONES > 0.5)), ODDS),
     ),
     "SparseTopKCategoricalAccuracy": (
         functools.partial(metrics.SparseTopKCategoricalAccuracy().update_state, CLASSES, LOGITS),
-        lambda: (LOGITS.topk(5).indices == CLASSES[:, None]).any(-1).float().mean(),
+        adding(lambda x: share((x.topk(5).indices == CLASSES[:, None]).any(-1)), LOGITS),
     ),
     "MeanSquaredError metric": (
         functools.partial(metrics.MeanSquaredError().update_state, TARGETS, LOGITS),
-        lambda: F.mse_loss(LOGITS, TARGETS),
+        adding(lambda x: (F.mse_loss(x, TARGETS) * len(x), torch.tensor(len(x))), LOGITS),
     ),
     "MeanIoU": (
         functools.partial(metrics.MeanIoU(100).update_state, CLASSES, CLASSES.flip(0)),
-        lambda: torch.bincount(CLASSES * 100 + CLASSES.flip(0), minlength=10_000).reshape(100, 100),
+        adding(confusion, CLASSES, CLASSES.flip(0)),
     ),
     "Precision": (
         functools.partial(metrics.Precision().update_state, ONES, ODDS.sigmoid()),
-        lambda: counts(ODDS.sigmoid() > 0.5, ONES > 0.5),
+        adding(positives, ODDS.sigmoid(), ONES),
     ),
 }
-
-
-def counts(said: torch.Tensor, true: torch.Tensor) -> list[torch.Tensor]:
-    """True and false positives."""
-    return [(said & true).sum(), (said & ~true).sum()]
-
-
 OPTIMIZERS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "SGD": (lambda: optimizers.SGD(1e-3), lambda w: torch.optim.SGD(w, 1e-3, fused=True)),
     "SGD momentum": (

@@ -36,6 +36,7 @@ from striate.foundation.checks import UnsupportedError, UserError
 from striate.layers import Dense, Input, regularizers
 from striate.layers.layer import Layer
 from striate.models import Model, Sequential, load_model
+from striate.training import optimizers
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
@@ -145,7 +146,7 @@ def network(k):
     )
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
+@pytest.mark.parametrize("optimizer", sorted(optimizers.registry.classes.keys() - {"LossScaleOptimizer"}))
 def test_training_goes_on_where_it_stood(optimizer, path):
     unbroken, broken = stir(network(HERE)), stir(network(HERE))
     for model in (unbroken, broken):
@@ -167,10 +168,19 @@ def double():
         yield
 
 
-@pytest.mark.parametrize("optimizer", ["SGD", "Adam", "AdamW", "RMSprop"])
-def test_training_goes_over_between_the_two(optimizer, tmp_path, double):
-    options = {"learning_rate": 2**-7}  # which the float32 of files holds exactly
-    options |= {"momentum": 0.5} if optimizer in ("SGD", "RMSprop") else {"amsgrad": True}
+@pytest.mark.parametrize(
+    ("optimizer", "options"),
+    [
+        ("SGD", {"momentum": 0.5}),
+        ("SGD", {"momentum": 0.5, "nesterov": True, "gradient_accumulation_steps": 2}),
+        ("RMSprop", {"momentum": 0.5, "centered": True}),
+        ("Adam", {"amsgrad": True}),
+        ("Adam", {"use_ema": True, "ema_momentum": 0.5}),
+        *((name, {}) for name in ("AdamW", "Adagrad", "Adadelta", "Adamax", "Nadam", "Lion", "Ftrl")),
+    ],
+)
+def test_training_goes_over_between_the_two(optimizer, options, tmp_path, double):
+    options = {"learning_rate": 2**-7, **options}  # which the float32 of files holds exactly
     theirs = stir(network(keras))
     theirs.compile(getattr(keras.optimizers, optimizer)(**options), "sparse_categorical_crossentropy")
     train(theirs)

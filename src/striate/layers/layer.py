@@ -53,6 +53,7 @@ class Layer(Precise):
     rank: ClassVar[int | None] = None
     # Whether the output brings a mask along; else the input's ends here.
     supports_masking: bool = False
+    seen_shape: Any = None  # of the last input that came
     # What Keras's files note as `training` of a call that did not say it: the default of its own layer's call.
     noted_training: ClassVar[bool | None] = None
 
@@ -77,7 +78,6 @@ class Layer(Precise):
         self.built = False
         self.nodes: list[Node] = []
         self._accepted: tuple[Any, Any] | None = None
-        self.seen_shape: Any = None  # of the last input that came
 
     # What a layer writes -------------------------------------------------------------------------
 
@@ -169,8 +169,10 @@ class Layer(Precise):
         mask = mask_of(args[0]) if args and kwargs.get("mask") is None else kwargs.get("mask")
         inputs = tuple(self.cast(as_tensor(value, self.dtype)) for value in args)
         kwargs = {name: self.cast_floats(as_tensor(value, self.dtype)) for name, value in kwargs.items()}
-        self.seen_shape = shape_of(inputs[0], self.where) if inputs else None
-        self._prepare(self.seen_shape)
+        shape = shape_of(inputs[0], self.where) if inputs else None
+        if shape != self.seen_shape:
+            self.seen_shape = shape
+        self._prepare(shape)
         if self._takes("training"):
             kwargs["training"] = self.training if training is None else training
         if mask is not None and self._takes("mask"):

@@ -170,9 +170,10 @@ class BatchNormalization(Normalizing):
             raise UserError(self.where, got, needs, "Pass a mask with one truth for every step.")
         if mask is not None and self.training and self.trainable:
             return self._normalise_counted(x, mask)
-        # Any shape as (N, C, cells, 1): for channels-last arrays a view that torch's fast path takes.
+        # Any shape as (N, C, 1, cells): for channels-last arrays a view that torch's fast path takes, which it does not
+        # take backward for rows and columns.
         moved = x.movedim(self.axis, -1)
-        flat = moved.reshape(x.shape[0], -1, 1, moved.shape[-1]).movedim(-1, 1)
+        flat = moved.reshape(x.shape[0], 1, -1, moved.shape[-1]).movedim(-1, 1)
         return self._normalise(flat).movedim(1, -1).reshape(moved.shape).movedim(-1, self.axis)
 
     def _normalise(self, x: torch.Tensor) -> torch.Tensor:

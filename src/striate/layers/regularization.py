@@ -59,7 +59,7 @@ class Dropout(RandomLayer, Elementwise):
         shape = self.shape_of_noise(x)
         if shape == x.shape and self.seed is None:
             return F.dropout(x, self.rate)
-        return x * self.draw_kept(x, shape) / (1 - self.rate)
+        return x * (self.draw_kept(x, shape) / (1 - self.rate))
 
     def shape_of_noise(self, x: torch.Tensor) -> tuple[int, ...]:
         """The shape of what is drawn for an input."""

@@ -21,9 +21,13 @@ class UpSampling(Spatial):
     interpolation: str = "nearest"
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        for axis, factor in enumerate(self.factors, 1 if self.channel_axis == -1 else 2):
-            x = x.repeat_interleave(factor, axis)
-        return x
+        if not x.is_floating_point():
+            for axis, factor in enumerate(self.factors, 1 if self.channel_axis == -1 else 2):
+                x = x.repeat_interleave(factor, axis)
+            return x
+        # Looks up the middle of each cell: torch's "nearest" takes a corner, and may round to the wrong side of it.
+        factors = (1, *self.factors) if self.axes == 1 else self.factors
+        return self.outward(F.interpolate(self.inward(x), scale_factor=factors, mode="nearest-exact"))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.check_rank(input_shape)
