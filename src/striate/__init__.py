@@ -34,9 +34,14 @@ MODULES = (
 )
 _HOMES = {
     "DTypePolicy": "mixed_precision",
+    "Initializer": "initializers",
     "Input": "layers",
     "Layer": "layers",
+    "Loss": "losses",
+    "Metric": "metrics",
     "Model": "models",
+    "Optimizer": "optimizers",
+    "Regularizer": "regularizers",
     "Sequential": "models",
 }
 

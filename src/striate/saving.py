@@ -7,7 +7,7 @@ from striate.foundation.custom_objects import (
     get_registered_object,
     register_keras_serializable,
 )
-from striate.models import load_model
+from striate.models import load_model, save_model
 
 CustomObjectScope = custom_object_scope
 
@@ -19,4 +19,5 @@ __all__ = [
     "get_registered_object",
     "load_model",
     "register_keras_serializable",
+    "save_model",
 ]

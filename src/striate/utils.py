@@ -11,8 +11,9 @@ from striate.data.halves import split_dataset
 from striate.data.image_files import array_to_img, img_to_array, load_img, save_img
 from striate.data.py_dataset import PyDataset
 from striate.data.sequences import pad_sequences, timeseries_dataset_from_array
+from striate.data.tensors import as_array
 from striate.data.text_directory import text_dataset_from_directory
-from striate.foundation.checks import UnsupportedError, UserError, check_int
+from striate.foundation.checks import UnsupportedError, UserError, check_int, check_number, is_int
 from striate.foundation.custom_objects import (
     custom_object_scope,
     get_custom_objects,
@@ -54,6 +55,10 @@ __all__ = [
 ]
 
 
+# More classes than anyone has; one-hot rows of them would not fit into memory.
+_MOST = 2**31
+
+
 def set_random_seed(seed: int) -> None:
     """Start the global random generators of Python, NumPy and torch from this number.
 
@@ -67,7 +72,7 @@ def set_random_seed(seed: int) -> None:
         >>> bool((first == torch.rand(2)).all())
         True
     """
-    check_int("set_random_seed", "seed", seed, minimum=0)
+    seed = check_int("set_random_seed", "seed", seed, minimum=0)
     if seed >= 2**32:
         raise UserError("set_random_seed", f"seed={seed}", "a number below 2**32", "Choose a smaller one.")
     random.seed(seed)
@@ -93,10 +98,10 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
         array([[1., 0., 0.],
                [0., 0., 1.]])
     """
-    classes = np.asarray(x)
+    classes = as_array("to_categorical", "x", x)
     if classes.ndim > 1 and classes.shape[-1] == 1:
         classes = classes[..., 0]
-    odd = classes.ravel()[:1] if classes.dtype.kind not in "iufb" else classes[(classes % 1 != 0) | (classes < 0)]
+    odd = classes[(classes % 1 != 0) | (classes < 0) | (classes >= _MOST)]
     if odd.size or not classes.size:
         got = f"{odd[0]!r} in x" if odd.size else "an empty x"
         raise UserError("to_categorical", got, "class numbers, whole and from 0", "Number the classes 0, 1, 2, ...")
@@ -112,14 +117,22 @@ def normalize(x: Any, axis: int = -1, order: float = 2) -> np.ndarray:
     """Rows of an array divided by their length, those of length 0 left as they are.
 
     Args:
+        x: Numbers.
         axis: Along which the rows are.
-        order: Which length, as NumPy's linalg.norm names them.
+        order: Of which norm: 1 the sum of sizes, 2 the length, infinity the largest.
+
+    Raises:
+        UserError: There is no such axis or norm, or x holds no numbers.
 
     Example:
         >>> normalize([[3.0, 4.0]])
         array([[0.6, 0.8]])
     """
-    values = np.atleast_1d(np.asarray(x))
+    values = np.atleast_1d(as_array("normalize", "x", x))
+    if not is_int(axis) or not -values.ndim <= axis < values.ndim:
+        needs = f"an axis of an array of shape {values.shape}"
+        raise UserError("normalize", f"axis={axis!r}", needs, "Pass axis=-1.")
+    check_number("normalize", "order", order, "a number above 0, or infinity", lambda number: number > 0)
     lengths = np.atleast_1d(np.linalg.norm(values, order, axis))
     lengths[lengths == 0] = 1
     return values / np.expand_dims(lengths, axis)

@@ -196,3 +196,26 @@ def test_registered_functions():
     assert losses.serialize(half) == keras.losses.serialize(half)
     assert losses.get(losses.serialize(half)).fn is half
     assert metrics.get(metrics.serialize(half)).fn is half
+
+
+class Last(metrics.Metric):
+    """Its variable as it is is the result."""
+
+    def __init__(self):
+        super().__init__(name="last")
+        self.seen = self.add_variable((), "zeros")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.seen.assign(y_true.max())
+
+    def result(self):
+        return self.seen
+
+
+def test_a_variable_as_result_is_of_the_data_evaluated():
+    model = Sequential([Dense(1, input_shape=(1,))])
+    model.compile("sgd", "mse", metrics=[Last()])
+    x = np.ones((4, 1), "float32")
+    history = model.fit(x, x, validation_data=(x, 5 * x), verbose=0).history
+    assert (history["last"], history["val_last"]) == ([1.0], [5.0])
+    assert model.evaluate(x, 3 * x, verbose=0, return_dict=True)["last"] == 3.0

@@ -3,13 +3,13 @@
 import io
 import os
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from striate.data.pictures import decode
-from striate.foundation.checks import UserError, check_choice, check_ints
+from striate.data.tensors import as_array, as_dtype
+from striate.foundation.checks import UserError, check_choice, check_flag, check_ints, check_path
 from striate.foundation.files import atomic_path
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def load_img(
 
     mode = _MODES[check_choice("load_img", "color_mode", color_mode, _MODES)]
     method = check_choice("load_img", "interpolation", interpolation, _METHODS)
-    pixels = decode(path.getvalue() if isinstance(path, io.BytesIO) else path, mode)
+    pixels = decode(path.getvalue() if isinstance(path, io.BytesIO) else check_path("load_img", "path", path), mode)
     image = Image.fromarray(pixels[..., 0] if mode == "L" else pixels)
     if target_size is None:
         return image
@@ -80,7 +80,7 @@ def img_to_array(img: "Image", data_format: str | None = None, dtype: Any = None
         >>> img_to_array(Image.new("RGB", (4, 3))).shape
         (3, 4, 3)
     """
-    pixels = np.asarray(img, dtype=dtype or "float32")
+    pixels = as_array("img_to_array", "img", img).astype(as_dtype("img_to_array", dtype or "float32"))
     if pixels.ndim not in (2, 3):
         needs = "an image with rows and columns"
         raise UserError("img_to_array", f"an array of shape {pixels.shape}", needs, "Pass one image at a time.")
@@ -106,14 +106,14 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
     """
     from PIL import Image  # noqa: PLC0415  (as above)
 
-    pixels = np.asarray(x, dtype=dtype or "float32")
+    pixels = as_array("array_to_img", "x", x).astype(as_dtype("array_to_img", dtype or "float32"))
     if pixels.ndim == 3 and _is_first("array_to_img", data_format):
         pixels = pixels.transpose(1, 2, 0)
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or not pixels.size:
         needs = "(height, width, channels) with 1, 3 or 4 channels"
         fix = "Add the axis of channels to grey pictures: picture[..., None]; take one out of a batch: batch[0]."
         raise UserError("array_to_img", f"an array of shape {np.shape(x)}", needs, fix)
-    if scale:
+    if check_flag("array_to_img", "scale", scale):
         pixels = pixels - pixels.min()
         top = pixels.max()
         pixels = pixels / (top if top else 1) * 255
@@ -144,7 +144,9 @@ def save_img(
         UserError: It is no picture, the format is not known, or the file cannot be written.
     """
     image = array_to_img(x, data_format, scale)
-    named = file_format or ("" if isinstance(path, io.BytesIO) else Path(path).suffix[1:])
+    if file_format is not None and not isinstance(file_format, str):
+        raise UserError("save_img", f"file_format={file_format!r}", "a text", "Pass for example file_format='png'.")
+    named = file_format or ("" if isinstance(path, io.BytesIO) else check_path("save_img", "path", path).suffix[1:])
     kind = _FORMATS.get(named.lower(), named.lower())
     if image.mode == "RGBA" and kind == "jpeg":
         warnings.warn("save_img drops the opacity: JPEG has none.", stacklevel=2)

@@ -1,6 +1,6 @@
 """Files in class folders and what is asked of them, as Keras's functions for pictures and for texts share it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from striate.data.dataset import AUTOTUNE, Dataset
 from striate.data.folders import walk_files
-from striate.foundation.checks import UserError, check_choice, check_int, check_number
+from striate.foundation.checks import UserError, check_choice, check_flag, check_int, check_number, check_path, is_int
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,16 @@ class Wanted:
         mode = self.label_mode and check_choice(where, "label_mode", self.label_mode, ["int", "categorical", "binary"])
         if self.batch_size is not None:
             check_int(where, "batch_size", self.batch_size)
+        for argument in ("shuffle", "follow_links"):
+            check_flag(where, argument, getattr(self, argument))
+        if self.seed is not None and check_int(where, "seed", self.seed, minimum=0) >= 2**32:
+            raise UserError(where, f"seed={self.seed}", "a whole number below 2**32", "Choose a smaller one.")
         _check_partition(where, self.validation_split, self.subset, self.shuffle, self.seed)
         seed = torch.initial_seed() % 1_000_000 if self.seed is None else self.seed
         labels = self.labels if mode else None
-        index = _index(self.kind, Path(directory), labels, self.class_names, self.follow_links)
+        index = _index(
+            self.kind, check_path(where, "directory", directory), labels, self.class_names, self.follow_links
+        )
         _check_labels(where, index, mode)
         if self.verbose:
             classes = f" in {len(index.class_names)} classes" if index.class_names else ""
@@ -104,6 +110,9 @@ def _index(kind: FileKind, folder: Path, labels: Any, class_names: Sequence[str]
             raise UserError(where, got, "labels='inferred' there", "Leave class_names out.")
         return _given(kind, folder, _files(kind, folder, follow_links), labels)
     present = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    if class_names is not None and not (isinstance(class_names, list | tuple) and all(map(_is_text, class_names))):
+        needs = "a list of the names of folders"
+        raise UserError(where, f"class_names={class_names!r}", needs, "Leave class_names out to read all of them.")
     names = present if class_names is None else list(class_names)
     absent = [name for name in names if name not in present]
     if absent or len(set(names)) < len(names):
@@ -116,13 +125,17 @@ def _index(kind: FileKind, folder: Path, labels: Any, class_names: Sequence[str]
     return Index([file for file, _ in found], [number for _, number in found], names)
 
 
-def _given(kind: FileKind, folder: Path, files: list[str], labels: Iterable[int] | None) -> Index:
+def _given(kind: FileKind, folder: Path, files: list[str], labels: Any) -> Index:
     """Files with labels from the user, or with none."""
     if not files:
         raise _nothing(kind, folder, "Check the path.")
     if labels is None:
         return Index(files, None, None)
-    numbers = [int(label) for label in labels]
+    given: list[Any] = list(labels) if hasattr(labels, "__len__") and getattr(labels, "ndim", 1) == 1 else [None]
+    if not all(is_int(label) and label >= 0 for label in given):
+        needs = "'inferred', None or a list of whole numbers from 0"
+        raise UserError(kind.where, f"labels={str(labels)[:60]}", needs, "Use labels='inferred'.")
+    numbers = [int(label) for label in given]
     if len(numbers) != len(files):
         got = f"{len(numbers)} labels for {len(files)} {kind.file}s"
         raise UserError(kind.where, got, f"one label per {kind.file}, in the order of their paths", "Mend the list.")
@@ -132,6 +145,10 @@ def _given(kind: FileKind, folder: Path, files: list[str], labels: Iterable[int]
 def _files(kind: FileKind, folder: Path, follow_links: bool) -> list[str]:
     files = walk_files(folder, lambda path, reason: None, follow_links=follow_links)
     return [str(file) for file in files if file.name.lower().endswith(kind.extensions)]
+
+
+def _is_text(name: object) -> bool:
+    return isinstance(name, str)
 
 
 def _nothing(kind: FileKind, folder: Path, fix: str) -> UserError:

@@ -9,7 +9,7 @@ import numpy as np
 
 from striate.data.idx import read_idx_file
 from striate.data.npz import read_arrays
-from striate.foundation.checks import UserError
+from striate.foundation.checks import UserError, check_path
 
 Pair = tuple[np.ndarray, np.ndarray]
 NAMES = ("x_train", "y_train", "x_test", "y_test")
@@ -57,7 +57,7 @@ def load_pictures(
 
 def _meant(path: Any) -> list[Path]:
     """A path as it stands; a bare file name, as in Keras, also in Keras's folder."""
-    place = Path(path).expanduser()
+    place = check_path("load_data", "path", path).expanduser()
     return [place, keras_folder() / place] if place.name == str(path) else [place]
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from striate.data.dataset import AUTOTUNE, Dataset
-from striate.foundation.checks import UnsupportedError, UserError, check_choice, check_int
+from striate.data.tensors import as_array, as_dtype
+from striate.foundation.checks import UnsupportedError, UserError, check_choice, check_flag, check_int
 
 
 def pad_sequences(
@@ -41,16 +42,17 @@ def pad_sequences(
     where = "pad_sequences"
     padding = check_choice(where, "padding", padding, ["pre", "post"])
     truncating = check_choice(where, "truncating", truncating, ["pre", "post"])
-    if not hasattr(sequences, "__len__") or not all(hasattr(row, "__len__") for row in sequences):
+    kind = as_dtype(where, dtype)
+    if isinstance(sequences, str) or not all(map(_has_length, [sequences, *_rows(sequences)])):
         needs = "a list of lists of numbers"
         raise UserError(where, f"sequences of type {type(sequences).__name__}", needs, "Pass [[1, 2], [3]].")
     longest = max((len(row) for row in sequences), default=0)
     length = longest if maxlen is None else check_int(where, "maxlen", maxlen)
     shape = next((np.asarray(row).shape[1:] for row in sequences if len(row)), ())
-    if isinstance(value, str) and np.dtype(dtype).kind not in "OUS":
+    if kind.kind not in "OUS" and (isinstance(value, str) or np.ndim(value) or value is None):
         fix = "Pass dtype=object for texts."
         raise UserError(where, f"value={value!r} with dtype={dtype!r}", "a number there", fix)
-    padded = np.full((len(sequences), length, *shape), value, dtype=dtype)
+    padded = np.full((len(sequences), length, *shape), value, dtype=kind)
     for number, row in enumerate(sequences):
         if not len(row):
             continue
@@ -105,8 +107,9 @@ def timeseries_dataset_from_array(
     if format != "tf":
         needs = "'tf': striate does not support other values of this Keras argument"
         raise UnsupportedError(where, f"format={format!r}", needs, "Leave format out.")
-    steps = torch.as_tensor(np.asarray(data))
-    answers = None if targets is None else torch.as_tensor(np.asarray(targets))
+    check_flag(where, "shuffle", shuffle)
+    steps = _steps(where, "data", data)
+    answers = None if targets is None else _steps(where, "targets", targets)
     for name, size in (("sequence_stride", sequence_stride), ("sampling_rate", sampling_rate)):
         if check_int(where, name, size) >= len(steps):
             raise UserError(where, f"{name}={size} for {len(steps)} steps", "a smaller one", f"Change {name}.")
@@ -134,6 +137,22 @@ def timeseries_dataset_from_array(
     if batch_size is not None:
         dataset = dataset.batch(batch_size)
     return dataset.prefetch(AUTOTUNE)
+
+
+def _has_length(row: Any) -> bool:
+    return hasattr(row, "__len__") and getattr(row, "ndim", 1) > 0  # arrays without axes have one that fails
+
+
+def _rows(sequences: Any) -> Sequence[Any]:
+    return sequences if _has_length(sequences) else []
+
+
+def _steps(where: str, name: str, values: Any) -> torch.Tensor:
+    """A series as a tensor of its own dtype."""
+    array = as_array(where, name, values)
+    if not array.ndim:
+        raise UserError(where, f"{name} as a single number", "an array whose first axis is time", "Pass a series.")
+    return torch.as_tensor(array if array.flags.writeable else array.copy())
 
 
 def _range(where: str, start: int | None, end: int | None, count: int) -> tuple[int, int]:

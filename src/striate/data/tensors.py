@@ -84,8 +84,7 @@ def as_tensor(where: str, name: str, value: Any) -> torch.Tensor:
         _check_dtype(where, name, str(value.dtype).removeprefix("torch."), value.dtype.is_complex)
         value = value.detach()
         return value.float() if value.dtype == torch.float64 else value
-    array = _as_array(where, name, value)
-    _check_dtype(where, name, str(array.dtype), array.dtype.kind not in "biuf")
+    array = as_array(where, name, value)
     if array.dtype.name == "uint64" and array.size and int(array.max()) > np.iinfo(np.int64).max:
         raise UserError(where, f"{name} with {array.max()}", "integers below 2**63", f"Scale {name} down.")
     wide = array.dtype.kind == "f" and array.dtype.itemsize > 4
@@ -105,16 +104,43 @@ class _Unlocked:
         self.__array_interface__ = {**array.__array_interface__, "data": (address, False)}
 
 
-def _as_array(where: str, name: str, value: Any) -> np.ndarray:
-    """NumPy's view of a list of numbers or of an object that speaks its protocol."""
-    if not isinstance(value, list | tuple | int | float | np.generic) and not is_array(value):
+def as_array(where: str, name: str, value: Any) -> np.ndarray:
+    """NumPy's view of a tensor, a list of numbers or an object that speaks its protocol.
+
+    Raises:
+        UserError: The value holds no numbers, or its rows differ in length.
+
+    Example:
+        >>> as_array("fit", "x", torch.ones(2, requires_grad=True))
+        array([1., 1.], dtype=float32)
+    """
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu()
+    known = isinstance(value, list | tuple | int | float | np.generic) or is_array(value)
+    if not known and not hasattr(value, "__array_interface__"):  # Pillow's images have that
         needs = "an array, a tensor or a list of numbers"
         raise UserError(where, f"{name} of type {type(value).__name__}", needs, f"Turn {name} into a NumPy array.")
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
     except (ValueError, TypeError, OverflowError) as error:
         fix = "Pad or cut the rows to one length (for text and series), or resize the pictures to one size."
         raise UserError(where, f"{name} as a ragged list", "rows that all have one shape", fix) from error
+    _check_dtype(where, name, str(array.dtype), array.dtype.kind not in "biuf")
+    return array
+
+
+def as_dtype(where: str, dtype: Any) -> np.dtype:
+    """NumPy's dtype of this name.
+
+    Raises:
+        UserError: There is none.
+    """
+    try:
+        return np.dtype(dtype)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            where, f"dtype={dtype!r}", "the name of a dtype", "Pass for example dtype='float32'."
+        ) from error
 
 
 def _check_dtype(where: str, name: str, dtype: str, refused: bool) -> None:

@@ -56,7 +56,13 @@ def text_dataset_from_directory(
 
 
 def _read(path: str, max_length: int | None) -> str:
-    content = Path(path).read_bytes()
+    if not Path(path).is_file():  # a link to nowhere; a pipe would keep us waiting
+        raise UserError(f"Reading {path!r}", "no such file", "a text", "Take it out of the folder.")
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        fix = "Check its permissions, or take it out of the folder."
+        raise UserError(f"Reading {path!r}", str(error.strerror), "a text it may read", fix) from error
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:

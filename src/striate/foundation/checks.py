@@ -1,8 +1,13 @@
 """Argument checks, and the one sentence they refuse with: got, expected, fix."""
 
 import difflib
+import os
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, TypeGuard
+
+# No size, count or seed reaches it: torch's and NumPy's whole numbers end here.
+_TOO_LARGE = 2**63
 
 
 class UserError(ValueError):
@@ -80,13 +85,13 @@ def check_choice(where: str, argument: str, value: object, choices: Iterable[str
 
 
 def check_int(where: str, argument: str, value: object, *, minimum: int = 1) -> int:
-    """Return `value` as an int of at least `minimum`.
+    """Return `value` as an int of at least `minimum` and below 2**63.
 
     Raises:
-        UserError: `value` is no whole number, or too small.
+        UserError: `value` is no whole number, too small or too large.
     """
-    if not is_int(value) or int(value) < minimum:
-        needs = f"a whole number of at least {minimum}"
+    if not is_int(value) or not minimum <= int(value) < _TOO_LARGE:
+        needs = f"a whole number of at least {minimum}" + " and below 2**63" * (is_int(value) and value >= _TOO_LARGE)
         raise UserError(where, f"{argument}={value!r}", needs, f"Pass for example {argument}={max(minimum, 1)}.")
     return int(value)
 
@@ -105,7 +110,7 @@ def check_ints(where: str, argument: str, value: object, count: int, *, minimum:
     if (
         not isinstance(values, list | tuple)
         or len(values) != count
-        or not all(is_int(v) and v >= minimum for v in values)
+        or not all(is_int(v) and minimum <= v < _TOO_LARGE for v in values)
     ):
         needs = f"a whole number of at least {minimum}, or {count} of them"
         example = (3,) * count
@@ -126,6 +131,22 @@ def check_flag(where: str, argument: str, value: object) -> bool:
     if type(value).__name__ not in ("bool", "bool_"):
         raise UserError(where, f"{argument}={value!r}", "True or False", f"Pass {argument}=True or {argument}=False.")
     return bool(value)
+
+
+def check_path(where: str, argument: str, value: object) -> Path:
+    """Return `value` as a path.
+
+    Example:
+        >>> check_path("load_img", "path", "cat.png").name
+        'cat.png'
+
+    Raises:
+        UserError: `value` is neither a text nor a path.
+    """
+    if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
+        needs = "a path: a text or a pathlib.Path"
+        raise UserError(where, f"{argument}={value!r}", needs, f"Pass for example {argument}='name'.")
+    return Path(value)
 
 
 def check_number(

@@ -59,6 +59,9 @@ def custom_object_scope(custom_objects: Mapping[str, Any] | None) -> Iterator[No
         ...     find_custom("double") is abs
         True
     """
+    if custom_objects is not None and not isinstance(custom_objects, Mapping):
+        needs = "a dict of names to classes or functions"
+        raise UserError("custom_objects", repr(custom_objects), needs, "Pass {'MyLayer': MyLayer}.")
     for name, value in (custom_objects or {}).items():
         if not callable(value):
             needs = "a dict of names to classes or functions"

@@ -89,6 +89,9 @@ class WeightHolder(torch.nn.Module):
         """The weights that training leaves alone, or that move by themselves."""
         return [weight for weight in self.weights if not weight.requires_grad]
 
+    # In Keras, variables are the weights and the states of random generators, which are not tensors here.
+    variables, trainable_variables, non_trainable_variables = weights, trainable_weights, non_trainable_weights
+
     def get_weights(self) -> list[np.ndarray]:
         """Copies of the weights as NumPy arrays, in Keras's order and axes."""
         return [weight.detach().cpu().numpy().copy() for weight in self.weights]

@@ -2,7 +2,7 @@
 
 from striate.models.clone import clone_model
 from striate.models.model import Model
-from striate.models.saving import load_model
+from striate.models.saving import load_model, model_from_json, save_model
 from striate.models.sequential import Sequential
 
-__all__ = ["Model", "Sequential", "clone_model", "load_model"]
+__all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]

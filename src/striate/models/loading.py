@@ -62,7 +62,7 @@ def load_model(
         with WeightsFile(archive.open(WEIGHTS, _size_limit(probe)), archive.where) as file:
             if probe is not None:
                 file.check(probe)
-            model = _make_model(form)
+            model = make_model(form)
             weights = groups(model)
             file.check(weights)
             _assign(file.read(weights))
@@ -172,7 +172,12 @@ def _read_config(archive: Archive) -> dict[str, Any]:
     return archive.read_json(CONFIG, MAX_CONFIG)
 
 
-def _make_model(form: dict[str, Any]) -> Trainer:
+def make_model(form: dict[str, Any]) -> Trainer:
+    """The model that a file's config describes, with new weights.
+
+    Raises:
+        UserError: It describes something else, or names what is not known.
+    """
     model = deserialize(form)
     if not isinstance(model, Trainer):
         fix = "Save a model, not a layer."
@@ -204,7 +209,7 @@ def _probe(form: dict[str, Any]) -> list[Group] | None:
     """
     try:
         with torch.device("meta"):
-            return groups(_make_model(form))
+            return groups(make_model(form))
     except Exception:
         if has_custom_objects():
             return None

@@ -10,11 +10,11 @@ from striate.foundation.names import numbered
 from striate.foundation.shapes import Shape
 from striate.layers.holder import named_parts
 from striate.layers.layer import Layer, registry
+from striate.models.batch_trainer import BatchTrainer
 from striate.models.config import graph_config, graph_from_config
 from striate.models.graph import Graph
-from striate.models.saving import load_weights, save_model, save_weights
+from striate.models.saving import load_weights, model_to_json, save_model, save_weights
 from striate.models.summary import Summary
-from striate.models.trainer import Trainer
 from striate.training.loop import device_of
 from striate.training.precision import computing_in, in_full
 
@@ -22,7 +22,7 @@ SHAPE_FIX = "Pass for example (None, 64, 64, 3)."
 
 
 @registry.register("Functional")
-class Model(Trainer, Layer):
+class Model(BatchTrainer, Layer):
     """A network: layers between inputs and outputs, or a subclass with a `forward` of its own.
 
     It is a torch module: `model(x)`, `model.parameters()`, `model.to("cuda")` mean what they mean in torch, and
@@ -260,6 +260,10 @@ class Model(Trainer, Layer):
             UserError: The name does not end in .keras, the file may not be replaced, or a layer cannot be saved.
         """
         save_model(self, filepath, overwrite=overwrite, include_optimizer=include_optimizer, **unknown)
+
+    def to_json(self, **options: Any) -> str:
+        """The layers, without weights, as text for `model_from_json`; options as of json.dumps."""
+        return model_to_json(self, **options)
 
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the weights alone: to a .safetensors file, or a .weights.h5 file as Keras writes it."""

@@ -3,10 +3,9 @@
 import html
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from striate.foundation.checks import UnsupportedError, UserError, check_choice, check_flag, check_int
+from striate.foundation.checks import UnsupportedError, UserError, check_choice, check_flag, check_int, check_path
 from striate.foundation.files import write_text
 from striate.foundation.shapes import describe
 from striate.layers.activation import serialize
@@ -109,7 +108,7 @@ def plot_model(
     where = "plot_model"
     if unknown:
         raise UserError(where, f"an unknown argument {next(iter(unknown))!r}", "Keras's arguments", "Leave it out.")
-    if to_file is not None and Path(to_file).suffix.lower() != ".svg":
+    if to_file is not None and check_path(where, "to_file", to_file).suffix.lower() != ".svg":
         needs = "a file that ends in .svg: striate draws without Graphviz"
         raise UnsupportedError(where, f"to_file={str(to_file)!r}", needs, "Use .svg: to_file='model.svg'.")
     check_int(where, "dpi", dpi)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from striate.foundation.checks import UserError, refuse_unknown
+from striate.foundation.custom_objects import custom_object_scope
 from striate.foundation.files import atomic_path
 from striate.layers.forms import serialize
 from striate.models.compile_config import serialize_compile
@@ -23,16 +24,56 @@ from striate.models.loading import (
     check_name,
     load_model,
     load_weights,
+    make_model,
     optimizer_groups,
 )
 from striate.models.safetensors_file import write_safetensors
 from striate.models.skeleton import write_weights
 from striate.models.trainer import Trainer
 
-__all__ = ["load_model", "load_weights", "save_model", "save_weights"]
+__all__ = ["load_model", "load_weights", "model_from_json", "model_to_json", "save_model", "save_weights"]
 
 # The version of Keras whose files these are.
 KERAS_VERSION = "3.15.1"
+
+
+def model_to_json(model: Trainer, **options: Any) -> str:
+    """A model's layers, without weights, as text that Keras's `model_from_json` reads, too.
+
+    Args:
+        model: As for `save_model`.
+        options: What json.dumps takes: indent=2.
+
+    Raises:
+        UserError: A layer cannot be saved.
+    """
+    check_built(f"{model.where}.to_json", model)
+    return json.dumps(serialize(model), **options)
+
+
+def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Trainer:
+    """The model that `model.to_json()` of Keras or striate described, with new weights.
+
+    Args:
+        json_string: The text.
+        custom_objects: Names in it to classes of your own.
+
+    Raises:
+        UserError: It is no model's JSON, or names what is not known.
+
+    Example:
+        >>> from striate.models import Sequential
+        >>> from striate.layers import Dense
+        >>> model_from_json(Sequential([Dense(2, input_shape=(3,))]).to_json()).output_shape
+        (None, 2)
+    """
+    try:
+        form = json.loads(json_string)
+    except (TypeError, ValueError) as error:
+        got, needs = f"no JSON ({error})", "the text that model.to_json() gave"
+        raise UserError("model_from_json", got, needs, "For a .keras file use load_model.") from error
+    with custom_object_scope(custom_objects):
+        return make_model(form)
 
 
 def save_model(

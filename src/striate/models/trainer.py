@@ -173,7 +173,8 @@ class Trainer(Layer):
             begun = BegunFeed(feed, progress.epoch, progress.step)
             self._build_from(begun.first)
             feed = feed if saved else begun  # a resumed epoch is drawn again once the generators stand where they did
-        self._make_ready(objective)
+        self._make_ready("fit")
+        objective.unbind()
         progress.batches = steps = steps_per_epoch or feed.steps
         params = {"epochs": epochs, "steps": steps, "verbose": verbose, "validation_freq": validation_freq}
         run = CallbackList(listed, add_history=True, model=self, **params)
@@ -272,13 +273,12 @@ class Trainer(Layer):
             raise UserError(self.where, "a call that needs a loss", "to be compiled", fix)
         return self._objective
 
-    def _make_ready(self, objective: Objective) -> None:
-        """Give the optimizer its weights, and let the objective bind to what comes now."""
+    def _make_ready(self, method: str) -> None:
+        """Give the optimizer its weights."""
         if not any(weight.requires_grad for weight in self.parameters()):
             needs = "at least one that training may change"
-            raise UserError(f"{self.where}.fit", "no trainable weights", needs, "Set trainable = True on a layer.")
+            raise UserError(f"{self.where}.{method}", "no trainable weights", needs, "Set trainable = True on a layer.")
         self.optimizer.build(self._named_weights())
-        objective.unbind()
 
     def _one_pass(self, feed: Feed, callbacks: Any, verbose: Any, steps: int | None) -> CallbackList:
         """The callbacks of an `evaluate` or a `predict`."""

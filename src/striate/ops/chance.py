@@ -4,15 +4,20 @@ Without a seed they follow torch's generator, which `utils.set_random_seed` star
 numbers again at every call; a `SeedGenerator` other ones at each, the same in every run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from striate.foundation.checks import UserError, check_int, check_number, is_int
-from striate.ops.table import dtype_of, to_tensor
+from striate.ops.table import dtype_of, taking_arrays, to_tensor
 
 Shape = Sequence[int]
+
+
+def _chance(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """The function with torch's refusals as errors of ours, as operations have them."""
+    return taking_arrays(function, f"random.{function.__name__}")
 
 
 class SeedGenerator:
@@ -51,12 +56,14 @@ def _generator(where: str, seed: Any) -> torch.Generator | None:
     return torch.Generator().manual_seed(int(seed))
 
 
+@_chance
 def normal(shape: Shape, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None) -> torch.Tensor:
     """Numbers of a normal distribution."""
     kind = dtype_of("random.normal", dtype, torch.float32)
     return torch.randn(tuple(shape), generator=_generator("random.normal", seed), dtype=kind) * stddev + mean
 
 
+@_chance
 def uniform(
     shape: Shape, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: Any = None
 ) -> torch.Tensor:
@@ -66,12 +73,14 @@ def uniform(
     return draw * (maxval - minval) + minval
 
 
+@_chance
 def randint(shape: Shape, minval: int, maxval: int, dtype: Any = "int32", seed: Any = None) -> torch.Tensor:
     """Whole numbers from `minval` up to but without `maxval`."""
     kind = dtype_of("random.randint", dtype, torch.int32)
     return torch.randint(minval, maxval, tuple(shape), generator=_generator("random.randint", seed), dtype=kind)
 
 
+@_chance
 def truncated_normal(
     shape: Shape, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None
 ) -> torch.Tensor:
@@ -81,6 +90,7 @@ def truncated_normal(
     return torch.nn.init.trunc_normal_(values, 0.0, 1.0, -2.0, 2.0, chance) * stddev + mean
 
 
+@_chance
 def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any = None) -> torch.Tensor:
     """For each row of logits (N, classes), classes drawn by the probabilities their softmax gives: (N, num_samples)."""
     shares = torch.softmax(to_tensor(logits, where="random.categorical").float(), -1)
@@ -88,6 +98,7 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
     return drawn.to(dtype_of("random.categorical", dtype, torch.int32))
 
 
+@_chance
 def shuffle(x: Any, axis: int = 0, seed: Any = None) -> torch.Tensor:
     """The slices along an axis in another order."""
     values = to_tensor(x, where="random.shuffle")
@@ -95,6 +106,7 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> torch.Tensor:
     return values.index_select(axis, order.to(values.device))
 
 
+@_chance
 def dropout(inputs: Any, rate: float, noise_shape: Shape | None = None, seed: Any = None) -> torch.Tensor:
     """Zeros in the place of a share of the numbers; the others grow, so that the mean stays.
 

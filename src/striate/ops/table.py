@@ -35,7 +35,7 @@ def op(*aliases: str, within: str = "") -> Callable[[Callable[..., Any]], Callab
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         names = [f"{within}.{name}".lstrip(".") for name in (function.__name__.rstrip("_"), *aliases)]
-        operation = _taking_arrays(function, f"ops.{names[0]}")
+        operation = taking_arrays(function, f"ops.{names[0]}")
         TABLE.update(dict.fromkeys(names, operation))
         return operation
 
@@ -98,7 +98,7 @@ def axes_of(x: torch.Tensor, axis: Any) -> list[int]:
     return [int(one) % x.ndim for one in axes]
 
 
-def _taking_arrays(function: Callable[..., Any], where: str) -> Callable[..., Any]:
+def taking_arrays(function: Callable[..., Any], where: str) -> Callable[..., Any]:
     """The function behind a door where arrays become tensors, and torch's refusals errors of ours."""
     parameters = inspect.signature(function).parameters.values()
     readers = {parameter.name: _READERS.get(parameter.annotation, _leave) for parameter in parameters}
@@ -114,9 +114,12 @@ def _taking_arrays(function: Callable[..., Any], where: str) -> Callable[..., An
             return function(*values, **named)
         except torch.OutOfMemoryError:
             raise
-        except (RuntimeError, IndexError) as error:
+        except UserError:
+            raise
+        except (RuntimeError, IndexError, TypeError, ValueError, OverflowError, AssertionError) as error:
             shapes = [tuple(v.shape) for v in [*values, *named.values()] if isinstance(v, torch.Tensor)]
             got = f"arrays of shapes {shapes}" if len(shapes) > 1 else f"an array of shape {(*shapes, None)[0]}"
+            got = got if shapes else f"arguments {', '.join(map(repr, [*args, *kwargs.values()]))}"[:80]
             needs = f"what torch can compute it with ({str(error).splitlines()[0]})"
             raise UserError(where, got, needs, "Look at shapes, dtypes and axis.") from error
 

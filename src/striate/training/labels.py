@@ -58,6 +58,9 @@ def class_labels(where: str, y_true: Any, y_pred: torch.Tensor, axis: int = -1) 
         UserError: `y_true` has another shape.
     """
     y_true = to_tensor(where, "y_true", y_true)
+    if not y_pred.ndim:
+        fix = "Pass one score per class, shape (N, C)."
+        raise UserError(where, _shapes(y_true, y_pred), "predictions with an axis of classes", fix)
     if y_true.ndim == y_pred.ndim and y_true.shape[axis] == 1:
         y_true = y_true.squeeze(axis)
     expected = list(y_pred.shape)
@@ -71,6 +74,23 @@ def class_labels(where: str, y_true: Any, y_pred: torch.Tensor, axis: int = -1) 
             fix = "One unit tells two classes apart: use binary_crossentropy."
         raise UserError(where, _shapes(y_true, y_pred), needs, fix)
     return y_true
+
+
+def class_index(where: str, y_true: torch.Tensor, y_pred: torch.Tensor, axis: int = -1) -> torch.Tensor:
+    """Class numbers as an index along the axis of the classes, which it has, of length one.
+
+    On the host their range is checked. On a device that would wait for it; `fit` has checked them before.
+
+    Raises:
+        UserError: There is no such class.
+    """
+    index = y_true.long().unsqueeze(axis)
+    if index.device.type == "cpu" and index.numel():
+        low, high = (int(limit) for limit in torch.aminmax(index))
+        if low < 0 or high >= y_pred.shape[axis]:
+            needs = f"class numbers from 0 to {y_pred.shape[axis] - 1}"
+            raise UserError(where, _span(low, high), needs, "Mend the labels, or give the output more units.")
+    return index
 
 
 def label_kind(where: str, y_true_shape: tuple[Any, ...] | None, y_pred_shape: tuple[Any, ...] | None) -> Kind:

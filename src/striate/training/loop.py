@@ -56,6 +56,18 @@ def train_step(
     objective.update(batch.y, prediction, total, batch.sample_weight)
 
 
+def evaluate_step(module: torch.nn.Module, batch: Batch, objective: Objective, penalty: Penalty = no_penalty) -> None:
+    """One batch: forward, loss, count.
+
+    Raises:
+        UserError: Labels do not fit the loss.
+    """
+    prediction = module(batch.x)
+    objective.bind(batch.y, prediction)
+    loss, extra = objective(batch.y, prediction, batch.sample_weight), penalty()
+    objective.update(batch.y, prediction, loss if extra is None else loss + extra, batch.sample_weight)
+
+
 def train_epoch(
     module: torch.nn.Module,
     feed: Feed,
@@ -140,11 +152,7 @@ def evaluate(
     with mode(module, False):
         for number, batch in told(limit(feed.epoch(0), steps), begin, end, every=every):
             check_finite(batch, number, "evaluate", feed)
-            batch = to_device(batch, device)
-            prediction = module(batch.x)
-            objective.bind(batch.y, prediction)
-            loss, extra = objective(batch.y, prediction, batch.sample_weight), penalty()
-            objective.update(batch.y, prediction, loss if extra is None else loss + extra, batch.sample_weight)
+            evaluate_step(module, to_device(batch, device), objective, penalty)
             count = number + 1
     if not count:
         raise UserError("evaluate", "no batches", "at least one", "Pass data that is not used up.")

@@ -139,21 +139,21 @@ class Objective:
             prefix = f"{head.name}_" if head.mean else ""
             plain = {metric.name for metric in head.plain}
             for metric in head.plain:
-                found[_free(f"{prefix}{metric.name}", found)] = metric.result()
+                found[_free(f"{prefix}{metric.name}", found)] = metric.standing()
             for metric in head.weighted:
                 mark = "weighted_" if metric.name in plain else ""
-                found[_free(f"{prefix}{mark}{metric.name}", found)] = metric.result()
+                found[_free(f"{prefix}{mark}{metric.name}", found)] = metric.standing()
         return found
 
     def reset(self) -> None:
         """Begin to count anew."""
         self._counted = None
-        for metric in self._metrics():
+        for metric in self.counters():
             metric.reset_state()
 
     def state_dict(self) -> dict[str, Any]:
         """What has been counted in the epoch under way, for a checkpoint."""
-        return {"counted": [metric.state_dict() for metric in self._metrics()] if self.heads else None}
+        return {"counted": [metric.state_dict() for metric in self.counters()] if self.heads else None}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Count on from where the objective that gave `state` was, at the latest when the first batch comes."""
@@ -162,7 +162,7 @@ class Objective:
 
     def _count_on(self) -> None:
         if self.heads and self._counted is not None:
-            metrics = self._metrics()
+            metrics = self.counters()
             if len(metrics) != len(self._counted):
                 needs = f"the {len(self._counted)} that the checkpoint has counted"
                 fix = "Compile as before, or delete the checkpoint."
@@ -171,7 +171,8 @@ class Objective:
                 metric.load_state_dict(counts)
             self._counted = None
 
-    def _metrics(self) -> list[Metric]:
+    def counters(self) -> list[Metric]:
+        """What counts: the total loss, then by output its loss and metrics, once they are bound."""
         return [self.total, *(metric for head in self.heads for metric in head.metrics())]
 
     def _resolve(self, names: list[str], outputs: list[torch.Tensor], labels: list[Any]) -> list[Head]:

@@ -98,7 +98,7 @@ def sparse_categorical_crossentropy(
         valid = y_true != ignore_class
         y_true = torch.where(valid, y_true, 0)
     # Only the probability of the true class is ever needed, so only that one is divided, clipped and logged.
-    index = y_true.long().unsqueeze(axis)
+    index = labels.class_index(where, y_true, y_pred, axis)
     if from_logits:
         log_probability = y_pred.log_softmax(axis).gather(axis, index)
     else:
@@ -127,7 +127,7 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
     """
     where = "categorical_generalized_cross_entropy"
     y_pred = labels.as_float(labels.to_tensor(where, "y_pred", y_pred))
-    index = labels.class_labels(where, y_true, y_pred).long().unsqueeze(-1)
+    index = labels.class_index(where, labels.class_labels(where, y_true, y_pred), y_pred)
     return (1 - y_pred.gather(-1, index).squeeze(-1) ** q) / q
 
 

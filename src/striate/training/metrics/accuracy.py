@@ -41,7 +41,7 @@ def categorical_accuracy(y_true: Any, y_pred: Any) -> torch.Tensor:
         tensor([False,  True])
     """
     y_true, y_pred = _pair("categorical_accuracy", y_true, y_pred)
-    return _position(y_true) == y_pred.argmax(-1)
+    return _position(y_true) == _position(y_pred)
 
 
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> torch.Tensor:
@@ -53,7 +53,7 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> torch.Tensor:
     """
     where = "sparse_categorical_accuracy"
     y_pred = to_tensor(where, "y_pred", y_pred)
-    return class_labels(where, y_true, y_pred) == y_pred.argmax(-1)
+    return class_labels(where, y_true, y_pred) == _position(y_pred)
 
 
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> torch.Tensor:

@@ -93,8 +93,12 @@ class Metric(Configurable):
     def __call__(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Take in one batch and return the result so far."""
         self.update_state(*args, **kwargs)
+        return self.standing()
+
+    def standing(self) -> torch.Tensor:
+        """The result so far; where that is a variable, its values, since the variable itself will change."""
         result = self.result()
-        return result.value if isinstance(result, Variable) else result  # the variable itself would change later
+        return result.value if isinstance(result, Variable) else result
 
     def to(self, device: torch.device) -> None:
         """Move variables to the device that the batches will be on."""
