@@ -29,7 +29,7 @@ def test_to_categorical_takes_tensors():
         ([0, -1], None, r"got .*-1.* in x; it needs class numbers, whole and from 0"),
         ([0.5], None, r"got .*0\.5.* in x; it needs class numbers"),
         ([float("nan")], None, r"got .*nan.* in x; it needs class numbers"),
-        (["cat"], None, r"got .*'cat'.* in x; it needs class numbers"),
+        (["cat"], None, r"got x of dtype <U3; it needs numbers"),
         ([], None, r"got an empty x; it needs class numbers"),
         ([0, 5], 3, r"got class 5 with num_classes=3; it needs classes from 0 to 2. Pass num_classes=6."),
         ([0], 0, r"got num_classes=0; it needs a whole number of at least 1"),

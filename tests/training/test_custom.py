@@ -121,7 +121,7 @@ def test_results_of_several_numbers_in_histories():
         model = k.models.Sequential([k.layers.Input((3,)), k.layers.Dense(2, activation="sigmoid", name="d")])
         model.layers[0].set_weights([np.array([[1.0, -1.0], [0.5, 0.0], [0.0, 2.0]]), np.zeros(2)])
         kinds = metrics if k is not keras else keras.metrics
-        model.compile("sgd", "mse", metrics=[kinds.F1Score(), kinds.Precision([0.25, 0.75], name="p")])
+        model.compile("sgd", "mse", metrics=[kinds.F1Score(name="f1"), kinds.Precision([0.25, 0.75], name="p")])
         x, y = np.eye(3, dtype="float32"), np.array([[1, 0], [0, 1], [0, 1]], "float32")
         return model.fit(x, y, epochs=2, verbose=0, batch_size=3).history, model.evaluate(x, y, verbose=0)
 
@@ -133,7 +133,7 @@ def test_results_of_several_numbers_in_histories():
             np.testing.assert_allclose(one, np.asarray(two), rtol=1e-5)
     for one, two in zip(evaluated, theirs_evaluated, strict=True):
         np.testing.assert_allclose(one, np.asarray(two), rtol=1e-5)
-    assert isinstance(mine["f1_score"][0], np.ndarray)
+    assert isinstance(mine["f1"][0], np.ndarray)
     assert isinstance(mine["loss"][0], float)
 
 
