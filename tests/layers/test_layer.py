@@ -11,19 +11,25 @@ import torch
 from striate.foundation.checks import UserError
 from striate.foundation.names import clear_names
 from striate.layers import (
+    GRU,
     Add,
     AveragePooling2D,
     BatchNormalization,
+    Bidirectional,
+    CenterCrop,
     Concatenate,
     Conv2D,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
     GlobalMaxPooling2D,
     Input,
     InputLayer,
     Layer,
     MaxPooling2D,
+    RandomBrightness,
+    RandomZoom,
     ReLU,
     Rescaling,
     Softmax,
@@ -77,6 +83,25 @@ from striate.layers.structure import as_tensor, mode, shape_of
         (lambda: Input((3,), batch_size=0), r"batch_size=0; it needs a whole number of at least 1"),
         (lambda: Input((3,), sparse=True), r"InputLayer got sparse=True; it needs sparse=False: striate does not supp"),
         (lambda: TorchModule(torch.nn.ReLU(), data_format="rows"), r"data_format='rows'; it needs one of 'channels_fi"),
+        (lambda: Conv2D(2, int), r"kernel_size=<class 'int'>; it needs a whole number of at least 1, or 2 of them"),
+        (lambda: Conv2D(2, 2**63), r"kernel_size=9223372036854775808; it needs a whole number of at least 1, or 2"),
+        (lambda: Dense(2**63), r"units=9223372036854775808; it needs a whole number of at least 1 and below 2\*\*63"),
+        (lambda: Dense(int), r"units=<class 'int'>; it needs a whole number of at least 1"),
+        (lambda: Dropout(float), r"rate=<class 'float'>; it needs a rate from 0"),
+        (lambda: RandomBrightness(np.True_), r"factor=np.True_; it needs a number from -1 to 1, or two of them"),
+        (lambda: RandomZoom((None, 1)), r"height_factor=None; it needs a number above -1, up to 1, or two of them"),
+        (lambda: Conv2D(2, 3, data_format=""), r"data_format=''; it needs one of 'channels_last', 'channels_first'"),
+        (lambda: CenterCrop(2, 2, data_format=False), r"data_format=False; it needs one of 'channels_last', 'channe"),
+        (lambda: Dense(2, activation=torch.nn.ReLU), r"activation=<class '.*ReLU'>; it needs the name of a known a"),
+        (lambda: Dense(2, dtype={"config": None}), r"dtype=.*; it needs one of 'float32'"),
+        (lambda: Dense(2, name="a\0"), r"Dense got name='a\\x00'; it needs a text without '/'"),
+        (lambda: Dense(2, name="\ud800"), r"Dense got name='\\ud800'; it needs a text without '/'"),
+        (lambda: Input(batch_shape=3), r"batch_shape=3; it needs a shape that begins with the number of items, or "),
+        (lambda: GRU(2, cell=3), r"GRU got an unknown argument cell=3; it needs arguments it knows"),
+        (lambda: GRU(2, arguments={}), r"GRU got an unknown argument arguments=\{\}; it needs arguments it knows"),
+        (lambda: Bidirectional(GRU(2), weights=3)(torch.zeros(1, 2, 3)), r"a int for weights; it needs a list of 6"),
+        (lambda: Embedding(2, 2, weights=[[1, 1], [1]]), r"weight 0 with rows of several lengths; it needs an array"),
+        (lambda: Rescaling({"config": None}), r"scale=\{'config': None\}; it needs a number, or one for every channel"),
         (lambda: Dense(2, kernel_constraint="max_norm"), r"kernel_constraint='max_norm'; it needs kernel_constraint=N"),
     ],
 )  # fmt: skip
@@ -479,3 +504,101 @@ def test_forward_hears_of_training_as_call_does():
     assert layer.eval()(x) is x
     assert layer.mode is False
     assert Modes()(Input((3,))).shape == (None, 3)
+
+
+# What comes in ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "value", "text"),
+    [
+        (
+            lambda: Dense(2),
+            np.array([["a"]]),
+            r"Dense '\w+' got an array of dtype object; it needs numbers. Turn words",
+        ),
+        (
+            lambda: Add(),
+            [np.array(["a"]), np.array(["b"])],
+            r"Add '\w+' got an array of dtype object; it needs numbers",
+        ),
+        (
+            lambda: ReLU(),
+            np.zeros(2, "datetime64[s]"),
+            r"got an array of dtype datetime64\[s\]; it needs numbers. Conv",
+        ),
+        (lambda: Dense(2), torch.zeros(2, 2).to_sparse(), r"a tensor of sparse_coo; it needs real .* Call x.to_dense"),
+        (lambda: Flatten(), torch.zeros(2, 2, dtype=torch.complex64), r"a tensor of complex64; .* Take its abs\(\)"),
+        (lambda: ReLU(), [], r"ReLU '\w+' got \[\]; it needs a tensor or a NumPy array. Pass np.asarray\(x\)."),
+        (lambda: Add(), [[torch.ones(1, 2)]], r"got shape \[\[\(1, 2\)\]\]; it needs a list of inputs"),
+        (
+            lambda: Conv2D(2, 3),
+            torch.zeros(2, 0, 4, 3),
+            r"shape \(2, 0, 4, 3\); it needs at least one cell on every axis",
+        ),
+        (
+            lambda: GlobalMaxPooling2D(),
+            torch.zeros(2, 4, 0, 3),
+            r"it needs at least one cell on every axis but the fir",
+        ),
+        (
+            lambda: CenterCrop(2, 2),
+            torch.zeros(2, 0, 4, 3),
+            r"it needs pictures \(N, H, W, C\) .* of at least one cell",
+        ),
+        (lambda: CenterCrop(2, 2), [torch.zeros(4, 4, 3)] * 3, r"it needs pictures \(N, H, W, C\)"),
+        (
+            lambda: Dense(2),
+            torch.zeros(2, 0),
+            r"a weight of shape \(0, 2\); it needs weights that hold numbers. Look at",
+        ),
+        (
+            lambda: Dense(2**40),
+            torch.zeros(1, 2**20),
+            r"Dense '\w+' got a weight of shape \(1048576, 1099511627776\), ",
+        ),
+        (
+            lambda: Dense(2),
+            torch.zeros(1, 3, device="meta"),
+            r"a tensor on meta; it needs one on cpu, where its weights",
+        ),
+    ],
+)
+def test_what_a_layer_cannot_calculate_with_is_refused_and_forgotten(make, value, text):
+    layer = make()
+    if getattr(value, "device", None) == torch.device("meta"):
+        layer(torch.zeros(1, 3))
+    before = [id(weight) for weight in layer.weights]
+    with pytest.raises(UserError, match=text):
+        layer(value)
+    assert [id(weight) for weight in layer.weights] == before
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6.0).reshape(2, 3)[::-1],
+        np.arange(6.0, dtype=">f4").reshape(2, 3),
+        np.arange(6, dtype="uint16").reshape(2, 3),
+        np.arange(6, dtype="longdouble").reshape(2, 3)[:, ::-1],
+        np.broadcast_to(np.float32(1), (2, 3)),
+    ],
+)
+def test_arrays_that_torch_cannot_read_are_read(array):
+    np.testing.assert_array_equal(ReLU()(array).numpy(), keras.layers.ReLU()(array.astype("float32")).numpy())
+
+
+@pytest.mark.parametrize("layer", [Flatten, BatchNormalization])
+def test_no_items_are_no_reason_to_fail(layer):
+    assert len(layer()(torch.zeros(0, 4, 4, 3))) == 0
+
+
+def test_numpy_numbers_among_the_arguments_are_saved():
+    for layer in (RandomZoom(np.float32(0.5)), Dropout(0.5, noise_shape=(None, np.int64(1)))):
+        assert type(layer).from_config(json.loads(json.dumps(layer.get_config()))).get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize("library", [Conv2D, keras.layers.Conv2D])
+def test_arguments_that_keras_takes_too(library):
+    layer = library(2, np.array([3, 2]), kernel_initializer=None, dtype=np.float32)
+    assert (layer(torch.zeros(1, 4, 4, 1)).shape, layer.kernel_size) == ((1, 2, 3, 2), (3, 2))

@@ -8,9 +8,7 @@ import torch
 
 from striate.foundation.checks import UserError
 from striate.foundation.nested import flatten_with_path, map_structure, pack
-
-# torch has no arithmetic for these; the next wider signed type holds every value.
-_WIDER = {"uint16": np.int32, "uint32": np.int64, "uint64": np.int64}
+from striate.layers.readable import READABLE
 
 
 def map_leaves(function: Callable[[Any], Any], tree: Any, *, is_leaf: Callable[[Any], bool] | None = None) -> Any:
@@ -88,7 +86,7 @@ def as_tensor(where: str, name: str, value: Any) -> torch.Tensor:
     if array.dtype.name == "uint64" and array.size and int(array.max()) > np.iinfo(np.int64).max:
         raise UserError(where, f"{name} with {array.max()}", "integers below 2**63", f"Scale {name} down.")
     wide = array.dtype.kind == "f" and array.dtype.itemsize > 4
-    wanted = np.float32 if wide else _WIDER.get(array.dtype.name, array.dtype.newbyteorder("="))
+    wanted = np.float32 if wide else READABLE.get(array.dtype.name, array.dtype.newbyteorder("="))
     array = array.astype(wanted, copy=False)
     if any(stride < 0 for stride in array.strides) or not array.flags.aligned:
         array = array.copy()

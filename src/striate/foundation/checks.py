@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 # No size, count or seed reaches it: torch's and NumPy's whole numbers end here.
-_TOO_LARGE = 2**63
+TOO_LARGE = 2**63
 
 
 class UserError(ValueError):
@@ -43,7 +43,7 @@ def is_int(value: object) -> TypeGuard[int]:
         >>> is_int(3), is_int(True), is_int(3.0)
         (True, False, False)
     """
-    return hasattr(value, "__index__") and not isinstance(value, bool) and not hasattr(value, "__len__")
+    return hasattr(value, "__index__") and not isinstance(value, bool | type) and not hasattr(value, "__len__")
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
@@ -90,14 +90,14 @@ def check_int(where: str, argument: str, value: object, *, minimum: int = 1) -> 
     Raises:
         UserError: `value` is no whole number, too small or too large.
     """
-    if not is_int(value) or not minimum <= int(value) < _TOO_LARGE:
-        needs = f"a whole number of at least {minimum}" + " and below 2**63" * (is_int(value) and value >= _TOO_LARGE)
+    if not is_int(value) or not minimum <= int(value) < TOO_LARGE:
+        needs = f"a whole number of at least {minimum}" + " and below 2**63" * (is_int(value) and value >= TOO_LARGE)
         raise UserError(where, f"{argument}={value!r}", needs, f"Pass for example {argument}={max(minimum, 1)}.")
     return int(value)
 
 
 def check_ints(where: str, argument: str, value: object, count: int, *, minimum: int = 1) -> tuple[int, ...]:
-    """Return `value` as `count` ints of at least `minimum`; one int stands for all of them.
+    """Return `value`, a list or an array, as `count` ints of at least `minimum`; one int stands for all of them.
 
     Example:
         >>> check_ints("Conv2D", "kernel_size", 3, 2)
@@ -106,11 +106,11 @@ def check_ints(where: str, argument: str, value: object, count: int, *, minimum:
     Raises:
         UserError: `value` is neither an int nor `count` of them, or one is too small.
     """
-    values = [value] * count if is_int(value) else value
+    values = [value] * count if is_int(value) else value.tolist() if hasattr(value, "tolist") else value
     if (
         not isinstance(values, list | tuple)
         or len(values) != count
-        or not all(is_int(v) and minimum <= v < _TOO_LARGE for v in values)
+        or not all(is_int(v) and minimum <= v < TOO_LARGE for v in values)
     ):
         needs = f"a whole number of at least {minimum}, or {count} of them"
         example = (3,) * count
@@ -165,7 +165,8 @@ def check_number(
         UserError: `value` is no number, or out of range.
     """
     number = isinstance(value, int | float) or (hasattr(value, "__float__") and not hasattr(value, "__len__"))
-    if not number or isinstance(value, bool) or not accept(float(value)):  # type: ignore[arg-type]
+    no_number = isinstance(value, type) or type(value).__name__ in ("bool", "bool_")
+    if not number or no_number or not accept(float(value)):  # type: ignore[arg-type]
         raise UserError(where, f"{argument}={value!r}", needs, f"Change {argument}.")
     return float(value)  # type: ignore[arg-type]
 
@@ -197,5 +198,5 @@ def refuse_unknown(where: str, given: dict[str, Any], known: Iterable[str], kera
 def _equal(value: object, default: object) -> bool:
     try:
         return bool(value == default)
-    except ValueError:  # arrays compare cell by cell
+    except (ValueError, RuntimeError):  # arrays and tensors compare cell by cell
         return False

@@ -302,7 +302,7 @@ def find(identifier: Any, where: str = "Activation") -> Function:
         name = ALIASES.get(identifier.lower(), identifier.lower())
         if name in FUNCTIONS or name in OTHERS:
             return {**FUNCTIONS, **OTHERS}[name]
-    elif callable(identifier):
+    elif callable(identifier) and not isinstance(identifier, type):
         return identifier
     needs = "the name of a known activation, or a function of one tensor"
     raise UserError(where, f"activation={identifier!r}", needs, nearest(str(identifier), [*FUNCTIONS, *ALIASES]))

@@ -1,7 +1,7 @@
 """Embedding: a row of numbers for every word."""
 
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +36,8 @@ class Embedding(Layer):
         torch.Size([1, 3, 64])
     """
 
+    only_numbers: ClassVar[bool] = True
+
     def __init__(
         self,
         input_dim: int,
@@ -58,7 +60,6 @@ class Embedding(Layer):
         self.supports_masking = self.mask_zero
         if weights is not None:
             self.build(None)
-            self.built = True
             self.set_weights(weights if isinstance(weights, list) and len(weights) == 1 else [weights])
 
     def build(self, input_shape: Any) -> None:

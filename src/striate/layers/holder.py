@@ -1,13 +1,18 @@
 """What holds weights: Keras's view of a torch module's parameters and buffers."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 
+from striate.foundation.checks import UserError
+from striate.foundation.shapes import describe
 from striate.layers import initializers, regularizers
 from striate.layers.options import check_weights
+
+TOO_LARGE = 2**28  # bytes; what fails below that fails for other reasons than its size
 
 
 class WeightHolder(torch.nn.Module):
@@ -49,7 +54,10 @@ class WeightHolder(torch.nn.Module):
             initializer: A name, a Keras config, or an `Initializer`.
             regularizer: Adds a penalty to the loss.
         """
-        values = initializers.get(initializer, self.where)(tuple(shape))
+        if 0 in shape:
+            fix = "Look at the shape of the input: an axis has no cells."
+            raise UserError(self.where, f"a weight of shape {describe(shape)}", "weights that hold numbers", fix)
+        values = _first_values(self.where, initializers.get(initializer, self.where), tuple(shape))
         weight = torch.nn.Parameter(values.to(getattr(torch, dtype or self.dtype)))
         weight.requires_grad_(trainable and self._trainable)
         if regularizer is not None:
@@ -116,6 +124,19 @@ class WeightHolder(torch.nn.Module):
         """What the regularizers of this layer and of those inside add to the loss; None if there are none."""
         terms = [regularizer(weight) for holder in holders_in(self) for regularizer, weight in holder._penalties]
         return torch.stack(terms).sum() if terms else None
+
+
+def _first_values(where: str, initializer: initializers.Initializer, shape: tuple[int, ...]) -> torch.Tensor:
+    """What the initializer gives, or that there is no room for it."""
+    try:
+        return initializer(shape)
+    except (RuntimeError, TypeError, MemoryError) as error:
+        size = 4 * math.prod(shape)
+        if size < TOO_LARGE:
+            raise
+        got = f"a weight of shape {describe(shape)}, which is {size / 2**30:,.1f} GiB"
+        fix = "Make the layer or its input smaller: pool, or take larger strides, before Flatten."
+        raise UserError(where, got, "as much memory, which this machine does not have", fix) from error
 
 
 def holders_in(module: torch.nn.Module) -> Iterator[WeightHolder]:

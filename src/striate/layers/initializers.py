@@ -39,8 +39,8 @@ serialize = registry.serialize
 
 
 def get(identifier: Any, where: str | None = None) -> Initializer:
-    """The initializer for a name, a Keras config, or an `Initializer`."""
-    return registry.get(identifier, where)
+    """The initializer for a name, a Keras config, or an `Initializer`; None stands for Keras's default of a weight."""
+    return registry.get("glorot_uniform" if identifier is None else identifier, where)
 
 
 @registry.register("zero")

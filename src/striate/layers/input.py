@@ -8,6 +8,7 @@ from striate.foundation.checks import UserError, check_int
 from striate.foundation.shapes import Shape
 from striate.layers.layer import Layer, registry
 from striate.layers.options import check_item_shape
+from striate.layers.structure import is_shape
 from striate.layers.symbol import Node, Symbol
 
 # The dtype of texts, for which torch has none.
@@ -33,9 +34,14 @@ class InputLayer(Layer):
         batch_shape: tuple[int | None, ...] | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(dtype=None if dtype == TEXT else dtype, **options)
-        self.dtype = TEXT if dtype == TEXT else self.dtype
+        texts = isinstance(dtype, str) and dtype == TEXT
+        super().__init__(dtype=None if texts else dtype, **options)
+        self.dtype = TEXT if texts else self.dtype
         if batch_shape is not None:
+            if not is_shape(batch_shape) or not batch_shape:
+                needs = "a shape that begins with the number of items, or None"
+                fix = "Pass for example batch_shape=(None, 64, 64, 3)."
+                raise UserError(self.where, f"batch_shape={batch_shape!r}", needs, fix)
             batch_size, shape = batch_shape[0], tuple(batch_shape[1:])
         if shape is None:
             raise UserError(self.where, "no shape", "the shape of one item", "Pass for example shape=(64, 64, 3).")

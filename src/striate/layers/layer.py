@@ -1,22 +1,24 @@
 """The contract that every layer keeps."""
 
 import functools
-import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from striate.foundation.checks import UserError, check_flag, refuse_unknown
 from striate.foundation.names import snake_case, unique_name
-from striate.foundation.nested import flatten, pack
+from striate.foundation.nested import flatten, map_structure, pack
 from striate.foundation.registry import Registry
 from striate.foundation.shapes import LETTERS, Window
+from striate.layers.building import building
 from striate.layers.masks import mask_of, put_mask
-from striate.layers.options import KERAS_DEFAULTS, argument_names, check_item_shape
+from striate.layers.options import KERAS_DEFAULTS, argument_names, arguments_of, check_item_shape, check_name
 from striate.layers.precise import Precise, dtype_after
+from striate.layers.readable import check_numbers
 from striate.layers.structure import as_modules, as_tensor, describe_all, is_shape, mode, shape_of
 from striate.layers.symbol import Node, ShapeError, Symbol, in_context, replace_symbols, symbols_in
 from striate.layers.trial import shape_by_trial
@@ -51,11 +53,19 @@ class Layer(Precise):
 
     # How many axes the input has, N included; None where any number will do.
     rank: ClassVar[int | None] = None
+    # Whether texts, complex numbers and sparse tensors are refused. Not so in layers of one's own: they may read them.
+    only_numbers: ClassVar[bool] = False
     # Whether the output brings a mask along; else the input's ends here.
     supports_masking: bool = False
     seen_shape: Any = None  # of the last input that came
     # What Keras's files note as `training` of a call that did not say it: the default of its own layer's call.
     noted_training: ClassVar[bool | None] = None
+    _building: bool = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "build" in vars(cls):
+            cls.build = building(vars(cls)["build"])  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -70,9 +80,7 @@ class Layer(Precise):
         super().__init__(check_flag(kind, "trainable", trainable))
         self.training = False
         refuse_unknown(kind, unknown, argument_names(type(self)), KERAS_DEFAULTS)
-        if name is not None and (not isinstance(name, str) or not name or "/" in name):
-            raise UserError(kind, f"name={name!r}", "a text without '/'", "Choose another name.")
-        self.name = name or unique_name(snake_case(kind))
+        self.name = check_name(kind, name) or unique_name(snake_case(kind))
         self.set_policy(dtype)
         self.declared_shape = None if input_shape is None else check_item_shape(self.where, input_shape)
         self.built = False
@@ -81,6 +89,7 @@ class Layer(Precise):
 
     # What a layer writes -------------------------------------------------------------------------
 
+    @building
     def build(self, input_shape: Any) -> None:
         """Make the weights for inputs of this shape; called once, before the first `forward`."""
 
@@ -100,7 +109,6 @@ class Layer(Precise):
         """
         if not self.built:
             self.build(input_shape)
-            self.built = True
         self.seen_shape = input_shape
         return self.try_shape(input_shape)
 
@@ -167,7 +175,9 @@ class Layer(Precise):
         if symbols_in((args, kwargs)):
             return self._record(args, kwargs if training is None else {**kwargs, "training": training})
         mask = mask_of(args[0]) if args and kwargs.get("mask") is None else kwargs.get("mask")
-        inputs = tuple(self.cast(as_tensor(value, self.dtype)) for value in args)
+        inputs = tuple(self.cast(as_tensor(value, self.dtype, self.where)) for value in args)
+        if self.only_numbers:
+            check_numbers(self.where, inputs)
         kwargs = {name: self.cast_floats(as_tensor(value, self.dtype)) for name, value in kwargs.items()}
         shape = shape_of(inputs[0], self.where) if inputs else None
         if shape != self.seen_shape:
@@ -184,7 +194,7 @@ class Layer(Precise):
 
     def _takes(self, argument: str) -> bool:
         """Whether `forward`, or the `call` in its place, has this argument."""
-        return argument in _arguments_of(getattr(type(self), "call", type(self).forward))
+        return argument in arguments_of(getattr(type(self), "call", type(self).forward))
 
     def _hand_on(self, inputs: Any, mask: Any, outputs: Any) -> None:
         """Give the outputs the mask that they are to bring along."""
@@ -201,7 +211,6 @@ class Layer(Precise):
         output = self.compute_output_shape(input_shape)
         if not self.built:
             self.build(input_shape)
-            self.built = True
         self._accepted = (input_shape, output)
         return output
 
@@ -211,7 +220,6 @@ class Layer(Precise):
             self.ensure_built(input_shape)
         elif not self.built:
             self.build(input_shape)
-            self.built = True
 
     def __setattr__(self, name: str, value: Any) -> None:
         if "training" in vars(self):
@@ -257,13 +265,10 @@ class Layer(Precise):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make the same layer again, as Keras files hold them."""
-        policy = {
-            "module": "keras",
-            "class_name": "DTypePolicy",
-            "config": {"name": self.dtype_policy.name},
-            "registered_name": None,
-        }
-        return {"name": self.name, "trainable": self._trainable, "dtype": policy, **self.config()}
+        name = {"name": self.dtype_policy.name}
+        policy = {"module": "keras", "class_name": "DTypePolicy", "config": name, "registered_name": None}
+        config = {"name": self.name, "trainable": self._trainable, "dtype": policy, **self.config()}
+        return map_structure(lambda value: value.item() if isinstance(value, np.generic) else value, config)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Layer":
@@ -301,8 +306,3 @@ class Layer(Precise):
 
 
 registry: Registry[Layer] = Registry("layer", "keras.layers", Layer)
-
-
-@functools.cache
-def _arguments_of(method: Callable[..., Any]) -> frozenset[str]:
-    return frozenset(inspect.signature(method).parameters)

@@ -17,6 +17,7 @@ Masks = Sequence[torch.Tensor | None]
 class Merge(Layer):
     """Base of the layers called on a list."""
 
+    only_numbers: ClassVar[bool] = True
     supports_masking = True
     # How many inputs there must be; None for one or more.
     count: ClassVar[int | None] = None
@@ -24,7 +25,7 @@ class Merge(Layer):
     def check_list(self, input_shape: Any) -> list[Shape]:
         """The shapes, if there are as many as there must be, of the same number of items."""
         listed = isinstance(input_shape, list | tuple) and not is_shape(input_shape)
-        if not listed or self.count not in (None, len(input_shape)):
+        if not listed or not all(map(is_shape, input_shape)) or self.count not in (None, len(input_shape)):
             needs = "a list of inputs" if self.count is None else f"a list of {self.count} inputs"
             fix = f"Call it on a list: {type(self).__name__}(...)([a, b])."
             raise self.refuse_shape(input_shape, needs, fix)

@@ -173,7 +173,7 @@ class BatchNormalization(Normalizing):
         # Any shape as (N, C, 1, cells): for channels-last arrays a view that torch's fast path takes, which it does not
         # take backward for rows and columns.
         moved = x.movedim(self.axis, -1)
-        flat = moved.reshape(x.shape[0], 1, -1, moved.shape[-1]).movedim(-1, 1)
+        flat = moved.reshape(x.shape[0], 1, moved.shape[1:-1].numel(), moved.shape[-1]).movedim(-1, 1)
         return self._normalise(flat).movedim(1, -1).reshape(moved.shape).movedim(-1, self.axis)
 
     def _normalise(self, x: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,8 @@
 """The options that every layer has, and those of Keras's that none has."""
 
+import functools
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,6 +41,18 @@ KERAS_DEFAULTS = {
 }
 
 
+def check_name(where: str, name: Any) -> str | None:
+    """Return `name` if torch and files can hold it; None stands for one that is to be made.
+
+    Raises:
+        UserError: They cannot.
+    """
+    held = name is None or (isinstance(name, str) and name and not set(name) & {"/", "\0"})
+    if not held or (name and any("\ud800" <= letter <= "\udfff" for letter in name)):
+        raise UserError(where, f"name={name!r}", "a text without '/'", "Choose another name.")
+    return name
+
+
 def check_item_shape(where: str, shape: Any) -> Shape:
     """Return the shape of one item (without N) as a tuple, each size a positive int or None.
 
@@ -57,13 +72,18 @@ def check_weights(where: str, own: list[torch.Tensor], given: list[Any]) -> list
         UserError: Their number or a shape differs, or one holds no numbers.
     """
     fix = "Pass what get_weights() returns."
+    if not isinstance(given, list | tuple):
+        raise UserError(where, f"a {type(given).__name__} for weights", f"a list of {len(own)} arrays", fix)
     if len(given) != len(own):
         fix = fix if own else "Build the layer first (call it, or give input_shape)."
         raise UserError(where, f"{len(given)} weights", f"{len(own)}", fix)
     values = []
     for index, (weight, value) in enumerate(zip(own, given, strict=True)):
         if not isinstance(value, torch.Tensor):
-            array = np.array(value)
+            try:
+                array = np.array(value)
+            except ValueError:
+                raise UserError(where, f"weight {index} with rows of several lengths", "an array", fix) from None
             if array.dtype.kind not in "fiub":
                 raise UserError(where, f"weight {index} of {array.dtype}", "numbers", fix)
             value = torch.from_numpy(array)
@@ -72,6 +92,12 @@ def check_weights(where: str, own: list[torch.Tensor], given: list[Any]) -> list
             raise UserError(where, got, describe(weight.shape), fix)
         values.append(value)
     return values
+
+
+@functools.cache
+def arguments_of(method: Callable[..., Any]) -> frozenset[str]:
+    """The names of a function's arguments."""
+    return frozenset(inspect.signature(method).parameters)
 
 
 def argument_names(cls: type) -> list[str]:

@@ -78,7 +78,7 @@ def get_policy(where: str, dtype: Any) -> DTypePolicy:
     """The policy given as a name, a torch dtype, a policy or Keras's config of one; None is the global policy."""
     if dtype is None:
         return _policy
-    if isinstance(dtype, dict):
-        dtype = dtype.get("config", {}).get("name")
-    name = getattr(dtype, "name", dtype)
+    config = dtype.get("config") if isinstance(dtype, dict) else None
+    name = config.get("name") if isinstance(config, dict) else getattr(dtype, "name", dtype)
+    name = name.__name__ if isinstance(name, type) else name  # numpy.float32
     return DTypePolicy(check_choice(where, "dtype", str(name).removeprefix("torch."), (*DTYPES, *MIXED)))

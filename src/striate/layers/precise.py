@@ -8,6 +8,7 @@ import torch
 from striate.foundation.nested import flatten
 from striate.layers.holder import WeightHolder
 from striate.layers.policy import DTypePolicy, get_policy
+from striate.layers.readable import check_device
 from striate.layers.structure import autocasts, in_dtype
 
 
@@ -68,13 +69,20 @@ class Precise(WeightHolder):
     def _compute(self, *inputs: Any, **kwargs: Any) -> Any:
         """What torch does when a module is called; in mixed precision under torch's autocast, which casts weights."""
         if self.mixed is None and not self.insists:
-            return super().__call__(*inputs, **kwargs)
+            return self._call_torch(*inputs, **kwargs)
         device = next((leaf.device.type for leaf in flatten(list(inputs)) if isinstance(leaf, torch.Tensor)), "cpu")
         if self.mixed is None and not autocasts(device):
-            return super().__call__(*inputs, **kwargs)
+            return self._call_torch(*inputs, **kwargs)
         with torch.autocast(device, getattr(torch, self.mixed or "bfloat16"), enabled=self.mixed is not None):
-            outputs = super().__call__(*inputs, **kwargs)
+            outputs = self._call_torch(*inputs, **kwargs)
         return self.cast_floats(outputs)
+
+    def _call_torch(self, *inputs: Any, **kwargs: Any) -> Any:
+        try:
+            return super().__call__(*inputs, **kwargs)
+        except RuntimeError:
+            check_device(self.where, self, inputs)
+            raise
 
     def _follow_weights(self, fn: Callable[[torch.Tensor], torch.Tensor]) -> None:
         """Keep the dtype on record that weights have after torch's to(), double() or cuda(); new ones end mixing."""

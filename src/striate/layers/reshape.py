@@ -1,6 +1,6 @@
 """Layers that only move numbers."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -28,6 +28,8 @@ class Flatten(Layer):
         torch.Size([2, 30752])
     """
 
+    only_numbers: ClassVar[bool] = True
+
     def __init__(self, data_format: str | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.data_format = check_data_format(self.where, data_format)
@@ -35,7 +37,7 @@ class Flatten(Layer):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.data_format == "channels_first" and x.ndim > 2:
             x = x.movedim(1, -1)
-        return x.reshape(x.shape[0], -1)
+        return x.reshape(x.shape[0], x.shape[1:].numel())  # -1 would not do for no items
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         if not is_shape(input_shape) or not input_shape:
@@ -66,6 +68,8 @@ class Reshape(Layer):
         >>> Reshape((-1, 2, 2))(torch.zeros(5, 12)).shape
         torch.Size([5, 3, 2, 2])
     """
+
+    only_numbers: ClassVar[bool] = True
 
     def __init__(self, target_shape: tuple[int, ...], **options: Any) -> None:
         super().__init__(**options)
@@ -115,6 +119,8 @@ class Permute(Layer):
         torch.Size([5, 64, 10])
     """
 
+    only_numbers: ClassVar[bool] = True
+
     def __init__(self, dims: tuple[int, ...], **options: Any) -> None:
         super().__init__(**options)
         listed = isinstance(dims, list | tuple) and all(map(is_int, dims))
@@ -158,6 +164,7 @@ class RepeatVector(Layer):
     """
 
     rank = 2
+    only_numbers: ClassVar[bool] = True
 
     def __init__(self, n: int, **options: Any) -> None:
         super().__init__(**options)

@@ -13,7 +13,8 @@ from striate.layers.structure import is_shape
 
 def check_data_format(where: str, data_format: Any) -> str:
     """Return "channels_last" or "channels_first"; None stands for the first of them."""
-    return check_choice(where, "data_format", data_format or "channels_last", ("channels_last", "channels_first"))
+    choice = "channels_last" if data_format is None else data_format
+    return check_choice(where, "data_format", choice, ("channels_last", "channels_first"))
 
 
 class Spatial(Layer):
@@ -24,6 +25,7 @@ class Spatial(Layer):
     """
 
     rank: ClassVar[int]
+    only_numbers: ClassVar[bool] = True
     data_format: str = "channels_last"
 
     @property
@@ -42,6 +44,9 @@ class Spatial(Layer):
         elif not is_shape(input_shape) or len(input_shape) != self.rank:
             fix = f"{LETTERS[self.rank]} needs data_format='channels_last'."
             raise self.refuse_shape(input_shape, LETTERS_FIRST[self.rank] + note, fix)
+        if 0 in input_shape[1:]:
+            needs = "at least one cell on every axis but the first"
+            raise self.refuse_shape(input_shape, needs, "Leave empty items out, and look where the size is lost.")
 
     # Shapes --------------------------------------------------------------------------------------
 

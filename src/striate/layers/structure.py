@@ -11,6 +11,7 @@ import torch
 from striate.foundation.checks import UserError, is_int
 from striate.foundation.nested import as_lists, map_structure
 from striate.foundation.shapes import describe
+from striate.layers.readable import from_array
 
 _mode_is_set: ContextVar[bool] = ContextVar("_mode_is_set", default=False)
 
@@ -37,15 +38,19 @@ def mode(module: torch.nn.Module, training: bool) -> Iterator[None]:
             inner.training = was
 
 
-def as_tensor(value: Any, dtype: str = "float32") -> Any:
-    """NumPy arrays (and lists of them) as torch tensors, float64 as `dtype`; texts in arrays; the rest as it is."""
+def as_tensor(value: Any, dtype: str = "float32", where: str = "as_tensor") -> Any:
+    """NumPy arrays (and lists of them) as torch tensors, float64 as `dtype`; texts in arrays; the rest as it is.
+
+    Raises:
+        UserError: An array holds neither numbers nor texts.
+    """
 
     def convert(leaf: Any) -> Any:
         if _is_texts(leaf):
             return np.asarray(leaf, dtype=object)
-        if not isinstance(leaf, np.ndarray):
+        if not isinstance(leaf, np.ndarray | np.generic):
             return leaf
-        tensor = torch.from_numpy(leaf if leaf.flags.writeable else leaf.copy())
+        tensor = from_array(np.asarray(leaf), where)
         return tensor.to(getattr(torch, dtype)) if tensor.dtype == torch.float64 else tensor
 
     return map_structure(convert, value, is_leaf=_is_texts)

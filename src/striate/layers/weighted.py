@@ -1,6 +1,6 @@
 """What layers with a kernel, a bias and an activation share: how their weights begin and what penalises them."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -18,6 +18,7 @@ class Weighted(Layer):
     Keras has, `kernel_initializer` and so on, which `make_weight` and `config` read.
     """
 
+    only_numbers: ClassVar[bool] = True
     activation: Function
     use_bias: bool
 

@@ -1,12 +1,12 @@
 """Sequential: layers one after the other."""
 
-import copy
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 
 from striate.foundation.checks import UserError
+from striate.layers.building import unchanged_on_error
 from striate.layers.input import InputLayer
 from striate.layers.layer import Layer, registry
 from striate.layers.structure import is_shape
@@ -149,22 +149,11 @@ class Sequential(Model):
 
 def _grow(inputs: Any, layers: list[Layer], symbol: Symbol) -> Graph:
     """The graph from the inputs to layers called one after the other on a symbol; on error they are as before."""
-    before = [(module, _copy(vars(module))) for layer in layers for module in layer.modules()]
-    try:
+    with unchanged_on_error(layers):
         for layer in layers:
             if not isinstance(layer, InputLayer):
                 symbol = layer(symbol)
         return Graph(inputs, symbol)
-    except BaseException:
-        for module, attributes in before:
-            vars(module).clear()
-            vars(module).update(attributes)
-        raise
-
-
-def _copy(attributes: dict[str, Any]) -> dict[str, Any]:
-    """A module's attributes, its weights, layers inside and calls among them, with lists and dicts of their own."""
-    return {name: copy.copy(value) if type(value) in (list, dict) else value for name, value in attributes.items()}
 
 
 def _as_layer(layer: Any, where: str) -> Layer:

@@ -83,6 +83,12 @@ def test_adapting_again_starts_anew_and_training_leaves_it_alone():
         (lambda: Normalization(mean=1.0, variance=1.0).adapt(X), "adapt got data for a layer that was given its mean"),
         (lambda: Normalization().adapt([]), "adapt got no data; it needs at least one batch"),
         (lambda: Normalization().adapt(3), "adapt got a int; it needs an array, or batches of them"),
+        (lambda: Normalization().adapt("x.npy"), "adapt got a str; it needs an array, or batches of them"),
+        (lambda: Normalization().adapt({"x": X}), "adapt got a dict; it needs an array, or batches of them"),
+        (lambda: Normalization().adapt(X[:0]), "adapt got no data; it needs at least one batch"),
+        (lambda: Normalization().adapt(np.array([["a"]])), "adapt got an array of dtype object; it needs numbers"),
+        (lambda: Normalization().adapt(X.astype(complex)), "adapt got a tensor of complex128; it needs real numbers"),
+        (lambda: Normalization().adapt(np.zeros((2, 2), "datetime64[s]")), r"adapt got an array of dtype datetime64"),
         (lambda: Normalization(axis=7).adapt(X), "needs an axis 7"),
         (lambda: Sequential([Input((4, None)), Normalization()]), "needs a known size on axis"),
     ],
@@ -97,3 +103,10 @@ def test_other_channels_than_before_are_refused():
     layer.adapt(X)
     with pytest.raises(ShapeError, match=r"got shape \(None, 4, 6, 2\); it needs sizes \(3,\) on axis"):
         layer.adapt(X[..., :2])
+
+
+def test_adapting_reads_what_torch_cannot():
+    once, again = Normalization(), Normalization()
+    once.adapt(X)
+    again.adapt(X[::-1].astype(">f8"))
+    np.testing.assert_allclose(again.get_weights()[0], once.get_weights()[0], rtol=1e-6)

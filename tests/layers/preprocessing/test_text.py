@@ -340,3 +340,32 @@ def test_a_number_where_a_model_takes_texts_is_refused():
         UserError, match=r"Input 'text' got a tensor of numbers; it needs texts \(dtype='string'\)\. Pass"
     ):
         network("int")(np.ones((2, 1), "float32"))
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (
+            lambda: TextVectorization(vocabulary={"a", "b"}),
+            r"got tokens in a set; it needs a list or an array of texts",
+        ),
+        (lambda: TextVectorization(vocabulary={"a": 1}), r"got tokens in a dict; .* Pass for example sorted\(tokens\)"),
+        (lambda: TextVectorization(vocabulary=7), r"got tokens in a int; it needs a list or an array of texts"),
+        (lambda: TextVectorization(vocabulary=["a", None]), r"got the token None; it needs texts. Leave it out"),
+        (lambda: TextVectorization(vocabulary=["a"])(["a", None]), r"got None among the texts; it needs texts"),
+        (lambda: TextVectorization().adapt([b"\xff"]), r"got b'\\xff'; it needs texts in utf-8. Say their encoding"),
+    ],
+)
+def test_what_is_no_text_is_refused(make, text):
+    with pytest.raises(UserError, match=text):
+        make()
+
+
+def test_tokens_in_bytes_are_decoded():
+    layer = TextVectorization(vocabulary=np.array(["größe".encode(), b"a"]))
+    assert layer.get_vocabulary() == ["", "[UNK]", "größe", "a"]
+    assert layer.get_config()["vocabulary"] == ["größe", "a"]
+
+
+def test_ngrams_are_at_most_as_long_as_the_text():
+    assert adapted(["b a"], ngrams=2**40).get_vocabulary() == ["", "[UNK]", "b a", "b", "a"]

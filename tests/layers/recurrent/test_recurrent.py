@@ -521,3 +521,9 @@ def test_an_encoder_hands_its_states_to_a_decoder():
     before = first.get_weights()[0].copy()
     model.fit([a, b], np.zeros((2, 7, 2), "float32"), verbose=0)
     assert not np.array_equal(before, first.get_weights()[0])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
+def test_a_cell_of_another_dtype_gets_its_own(dtype):
+    ours, theirs = (library.RNN(library.GRUCell(2), dtype=dtype) for library in (layers, keras.layers))
+    assert ours(torch.ones(1, 3, 2)).dtype == theirs(torch.ones(1, 3, 2)).dtype == getattr(torch, dtype)

@@ -85,8 +85,8 @@ def _range(where: str, argument: str, value: Any, least: float, most: float, nee
     """
     if isinstance(value, list | tuple) and len(value) != 2:
         raise UserError(where, f"{argument}={value!r}", needs, f"Pass for example {argument}=0.2.")
-    pair = sorted(value) if isinstance(value, list | tuple) else [value, value]
-    low, high = (check_number(where, argument, v, needs, lambda number: least <= number <= most) for v in pair)
+    pair = value if isinstance(value, list | tuple) else [value, value]
+    low, high = sorted(check_number(where, argument, v, needs, lambda number: least <= number <= most) for v in pair)
     return (low, high) if isinstance(value, list | tuple) else (-abs(low), abs(low))
 
 

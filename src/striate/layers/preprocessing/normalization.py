@@ -10,6 +10,8 @@ from striate.foundation.checks import UserError, check_flag, is_int
 from striate.foundation.shapes import Shape
 from striate.layers.elementwise import Elementwise
 from striate.layers.layer import registry
+from striate.layers.readable import check_numbers
+from striate.layers.structure import as_tensor
 
 
 @registry.register()
@@ -56,8 +58,8 @@ class Normalization(Elementwise):
 
     def _check(self, argument: str, value: Any) -> Any:
         """Numbers as nested lists (Keras writes arrays as such or as a config with a value)."""
-        if isinstance(value, dict):
-            value = value.get("config", {}).get("value")
+        if isinstance(value, dict) and isinstance(value.get("config"), dict):
+            value = value["config"].get("value")
         if value is None:
             return None
         try:
@@ -92,11 +94,16 @@ class Normalization(Elementwise):
             fix = "Leave mean and variance out."
             raise UserError(where, "data for a layer that was given its mean", "a layer without", fix)
         batches = [data] if isinstance(data, np.ndarray | torch.Tensor) else data
-        if not isinstance(batches, Iterable):
+        if not isinstance(batches, Iterable) or isinstance(batches, str | dict | set):
             raise UserError(where, f"a {type(data).__name__}", "an array, or batches of them", "Pass np.asarray(x).")
         count, mean, squares = 0, torch.zeros(()), torch.zeros(())
         for batch in batches:
-            x = torch.as_tensor(batch[0] if isinstance(batch, list | tuple) else batch).to(torch.float64)
+            batch = batch[0] if isinstance(batch, list | tuple) else batch
+            x = as_tensor(batch if isinstance(batch, torch.Tensor) else np.asarray(batch), "float64", where)
+            check_numbers(where, [x])
+            if not x.numel():
+                continue
+            x = x.to(torch.float64)
             self.ensure_built((None, *x.shape[1:]))
             away = [axis for axis in range(x.ndim) if axis not in self._kept(x.shape)]
             size = x.numel() // max(1, int(np.prod([x.shape[axis] for axis in self._kept(x.shape)])))

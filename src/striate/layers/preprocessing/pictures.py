@@ -5,11 +5,10 @@ from typing import Any, ClassVar
 
 import torch
 
-from striate.foundation.checks import check_choice
 from striate.foundation.shapes import Shape
 from striate.layers.layer import Layer
-
-DATA_FORMATS = ("channels_last", "channels_first")
+from striate.layers.spatial import check_data_format
+from striate.layers.structure import is_shape
 
 
 class PictureLayer(Layer):
@@ -20,10 +19,11 @@ class PictureLayer(Layer):
     """
 
     casts_integers: ClassVar[bool] = True
+    only_numbers: ClassVar[bool] = True
 
     def __init__(self, data_format: str | None = None, **options: Any) -> None:
         super().__init__(**options)
-        self.data_format = check_choice(self.where, "data_format", data_format or "channels_last", DATA_FORMATS)
+        self.data_format = check_data_format(self.where, data_format)
 
     def change(self, x: torch.Tensor) -> torch.Tensor:
         """The pictures (N, H, W, C) changed."""
@@ -47,8 +47,10 @@ class PictureLayer(Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         axes = "(N, H, W, C) or (H, W, C)" if self.data_format == "channels_last" else "(N, C, H, W) or (C, H, W)"
-        if not isinstance(input_shape, tuple | list) or len(input_shape) not in (3, 4):
+        if not is_shape(input_shape) or len(input_shape) not in (3, 4):
             raise self.refuse_shape(input_shape, f"pictures {axes}", "Put it where its input has these axes.")
+        if 0 in input_shape[-3:]:
+            raise self.refuse_shape(input_shape, f"pictures {axes} of at least one cell", "Leave empty pictures out.")
         at = len(input_shape) - (3 if self.data_format == "channels_last" else 2)
         height, width = input_shape[at : at + 2]
         return (*input_shape[:at], *self.size_out(height, width), *input_shape[at + 2 :])

@@ -34,8 +34,8 @@ class Rescaling(Elementwise):
 
     def _check(self, argument: str, value: Any) -> float | list[float]:
         """A number, or a list of numbers (Keras writes arrays as such or as a config with a value)."""
-        if isinstance(value, dict):
-            value = value.get("config", {}).get("value")
+        if isinstance(value, dict) and isinstance(value.get("config"), dict):
+            value = value["config"].get("value")
         try:
             tensor = torch.as_tensor(value, dtype=torch.float64)
         except (TypeError, ValueError, RuntimeError):

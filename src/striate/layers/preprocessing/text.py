@@ -11,7 +11,7 @@ import torch
 from striate.foundation.checks import UnsupportedError, UserError, check_choice, check_flag, check_int, is_int
 from striate.foundation.shapes import Shape
 from striate.layers.layer import Layer, registry
-from striate.layers.preprocessing.vocabulary import Vocabulary
+from striate.layers.preprocessing.vocabulary import Vocabulary, decoded
 from striate.layers.structure import is_shape
 from striate.layers.symbol import symbols_in
 
@@ -204,10 +204,10 @@ class TextVectorization(Layer):
         if isinstance(value, torch.Tensor):
             raise UserError(self.where, "a tensor of numbers", "texts", "Pass a list or an array of texts.")
         texts: Any = np.asarray(value, dtype=object)
-        found = [one.decode(self.encoding) if isinstance(one, bytes) else one for one in texts.reshape(-1)]
-        wrong = next((one for one in found if not isinstance(one, str)), None)
-        if wrong is not None:
-            raise UserError(self.where, f"{wrong!r} among the texts", "texts", "Pass a list or an array of texts.")
+        found = [decoded(self.where, one, self.encoding) for one in texts.reshape(-1)]
+        wrong = [one for one in found if not isinstance(one, str)]
+        if wrong:
+            raise UserError(self.where, f"{wrong[0]!r} among the texts", "texts", "Pass a list or an array of texts.")
         texts = np.array(found, dtype=object).reshape(texts.shape)
         if self.split is None:
             return texts
@@ -237,7 +237,7 @@ class TextVectorization(Layer):
         """The tokens joined to n-grams."""
         if self.ngrams is None:
             return tokens
-        widths = range(1, self.ngrams + 1) if is_int(self.ngrams) else self.ngrams
+        widths = range(1, min(self.ngrams, len(tokens)) + 1) if is_int(self.ngrams) else self.ngrams
         return [" ".join(tokens[at : at + width]) for width in widths for at in range(len(tokens) - width + 1)]
 
     def _padded(self, rows: list[list[int]]) -> torch.Tensor:
@@ -289,11 +289,14 @@ class TextVectorization(Layer):
             "pad_to_max_tokens": self.pad_to_max_tokens,
             "sparse": False,
             "ragged": False,
-            "vocabulary": None if vocabulary is None else [str(token) for token in np.asarray(vocabulary)],
+            "vocabulary": None if vocabulary is None else self._plain(vocabulary),
             "idf_weights": None if weights is None else np.asarray(weights, "float64").tolist(),
             "encoding": self.encoding,
             "vocabulary_size": self.vocabulary_size(),
         }
+
+    def _plain(self, vocabulary: Any) -> list[str]:
+        return [str(decoded(self.where, token)) for token in np.asarray(vocabulary)]
 
     @property
     def in_config(self) -> bool:

@@ -84,7 +84,14 @@ class Vocabulary:
         where = f"{self.where}.set_vocabulary"
         if isinstance(tokens, str | Path):
             tokens = _lines(where, Path(tokens))
-        tokens = [str(token) for token in np.asarray(tokens).reshape(-1)]
+        if not isinstance(tokens, list | tuple | np.ndarray):
+            needs = "a list or an array of texts, in the order of their numbers"
+            raise UserError(where, f"tokens in a {type(tokens).__name__}", needs, "Pass for example sorted(tokens).")
+        tokens = [decoded(where, token) for token in np.asarray(tokens, dtype=object).reshape(-1)]
+        wrong = [token for token in tokens if not isinstance(token, str | int)]
+        if wrong:
+            raise UserError(where, f"the token {wrong[0]!r}", "texts", "Leave it out, or say it in letters.")
+        tokens = [str(token) for token in tokens]
         if not tokens:
             raise UserError(where, "no tokens", "at least one", "Call adapt on texts to find them.")
         plain = self._checked(where, tokens)
@@ -139,6 +146,18 @@ class Vocabulary:
         values = np.asarray(weights, "float32")
         spare = self.max_tokens - len(values) if self.padded and self.max_tokens is not None else 0
         self.weights = np.pad(values, (0, spare))
+
+
+def decoded(where: str, value: Any, encoding: str = "utf-8") -> Any:
+    """Bytes as text; everything else as it is.
+
+    Raises:
+        UserError: They are no text in this encoding.
+    """
+    try:
+        return value.decode(encoding) if isinstance(value, bytes) else value
+    except UnicodeDecodeError:
+        raise UserError(where, repr(value), f"texts in {encoding}", "Say their encoding, or decode them.") from None
 
 
 def _lines(where: str, path: Path) -> list[str]:

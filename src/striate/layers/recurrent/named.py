@@ -2,10 +2,10 @@
 
 from typing import Any, ClassVar
 
-from striate.foundation.checks import UserError
+from striate.foundation.checks import UserError, refuse_unknown
 from striate.foundation.names import snake_case
 from striate.layers.layer import registry
-from striate.layers.options import argument_names
+from striate.layers.options import KERAS_DEFAULTS, argument_names
 from striate.layers.recurrent.cell import Cell
 from striate.layers.recurrent.cells import GRUCell, LSTMCell, SimpleRNNCell
 from striate.layers.recurrent.rnn import RNN
@@ -26,7 +26,9 @@ class NamedRNN(RNN):
     cell_class: ClassVar[type[Cell]]
     cell: Cell
 
-    def __init__(self, arguments: dict[str, Any], use_cudnn: Any = "auto", **options: Any) -> None:
+    def __init__(self, arguments: dict[str, Any], use_cudnn: Any = "auto", /, **options: Any) -> None:
+        known = [name for name in argument_names(type(self)) if name not in ("cell", "arguments")]
+        refuse_unknown(type(self).__name__, {k: v for k, v in options.items() if k not in known}, known, KERAS_DEFAULTS)
         shared = {name: options[name] for name in ("dtype", "trainable") if name in options}
         cell = self.cell_class(**arguments, **shared, name=snake_case(self.cell_class.__name__))
         super().__init__(cell, **options)

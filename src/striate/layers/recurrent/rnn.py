@@ -48,6 +48,7 @@ class RNN(Layer):
     """
 
     casts_integers: ClassVar[bool] = True
+    only_numbers: ClassVar[bool] = True
     supports_masking = True
     noted_training: ClassVar[bool | None] = False
 
@@ -93,10 +94,11 @@ class RNN(Layer):
         if self.stateful:
             self._keep(sequences, states)
         output = outputs if self.return_sequences else outputs[:, -1]
-        return [output, *states] if self.return_state else output
+        return self.cast_floats([output, *states] if self.return_state else output)
 
     def _run(self, cell: Layer, x: torch.Tensor, states: Any, mask: torch.Tensor | None) -> Any:
         """All outputs (N, T, ...) of a cell, and its last states."""
+        x, states = cell.cast(x), cell.cast(states)  # as a call would: the cell's dtype may be another
         if isinstance(cell, StackedRNNCells):  # what the one below gives is all that the one above needs
             after = []
             for inner, begin in zip(cell.cells, states, strict=True):

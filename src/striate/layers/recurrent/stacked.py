@@ -44,7 +44,6 @@ def build_cell(cell: Layer, input_shape: Shape) -> None:
     """Make a cell's weights for one step (N, F), if there are none yet."""
     if not cell.built:
         cell.build(input_shape)
-        cell.built = True
 
 
 @registry.register()

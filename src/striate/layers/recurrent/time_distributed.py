@@ -1,6 +1,6 @@
 """A layer applied to each step of a sequence."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -35,6 +35,7 @@ class TimeDistributed(Layer):
         torch.Size([2, 5, 6, 6, 4])
     """
 
+    only_numbers: ClassVar[bool] = True
     supports_masking = True
 
     def __init__(self, layer: Any, **options: Any) -> None:
