@@ -1,5 +1,6 @@
 """What a network is made of, by Keras's names."""
 
+import striate.layers.operators  # noqa: F401 - lets symbols be added and multiplied
 from striate.layers.activation_layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from striate.layers.conv import Conv1D, Conv2D, Conv3D
 from striate.layers.conv_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose

@@ -1,7 +1,7 @@
 """Symbols: what `Input` returns and layers pass on while a network is being described."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from striate.foundation.checks import UserError
 from striate.foundation.nested import flatten, map_structure
@@ -44,6 +44,9 @@ class Symbol:
         index: Which of that call's outputs it is.
     """
 
+    # What arithmetic becomes; `operators.py` says it, since layers know symbols and not the other way round.
+    operators: ClassVar[dict[str, Callable[..., Any]]] = {}
+
     def __init__(self, shape: Shape, dtype: str, node: Node, index: int = 0) -> None:
         self.shape, self.dtype, self.node, self.index = tuple(shape), dtype, node, index
 
@@ -66,11 +69,38 @@ class Symbol:
     def __iter__(self) -> Iterator[Any]:
         raise self._refuse("iteration")
 
-    def _operator(self, *_: Any) -> Any:
-        raise self._refuse("arithmetic, or a part to be taken")
+    def __add__(self, other: Any) -> Any:
+        return self._compute("+", self, other)
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _operator
-    __matmul__ = __rmatmul__ = __pow__ = __neg__ = __getitem__ = _operator
+    def __radd__(self, other: Any) -> Any:
+        return self._compute("+", other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return self._compute("-", self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self._compute("-", other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return self._compute("*", self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self._compute("*", other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self._compute("/", self, other)
+
+    def __neg__(self) -> Any:
+        return self._compute("negative", self)
+
+    def _operator(self, *_: Any) -> Any:
+        raise self._refuse("arithmetic that no layer does, or a part to be taken")
+
+    __rtruediv__ = __matmul__ = __rmatmul__ = __pow__ = __rpow__ = __getitem__ = _operator
+
+    def _compute(self, operator: str, *operands: Any) -> Any:
+        result = self.operators[operator](*operands)
+        return self._operator() if result is NotImplemented else result
 
     @classmethod
     def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
