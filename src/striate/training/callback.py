@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
+from striate.foundation.arguments import KnownArguments
 from striate.foundation.checks import UserError, refuse_unknown
 
 Logs = Mapping[str, Any]
 
 
-class Callback:
+class Callback(KnownArguments):
     """Something that is told how training goes, and may act on it: override the hooks that matter.
 
     `logs` maps names of metrics to their values so far; for batches they are worked out only when looked at.

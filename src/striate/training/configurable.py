@@ -1,11 +1,11 @@
 """What losses and metrics share: the config that makes the same object again, and their form in `.keras` files."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import torch
 
+from striate.foundation.arguments import KnownArguments
 from striate.foundation.checks import UserError, refuse_unknown
 from striate.foundation.custom_objects import find_custom, get_registered_name
 from striate.foundation.names import snake_case
@@ -13,7 +13,7 @@ from striate.foundation.registry import Registry
 from striate.training.labels import match_rank
 
 
-class Configurable:
+class Configurable(KnownArguments):
     """An object that `config()` describes and `from_config` makes again.
 
     Subclasses write `config`; one written for Keras, with `get_config`, serves as well.
@@ -37,10 +37,6 @@ class Configurable:
         Raises:
             UserError: The config holds an argument that the class does not know.
         """
-        parameters = inspect.signature(cls).parameters
-        if all(parameter.kind != parameter.VAR_KEYWORD for parameter in parameters.values()):
-            unknown = {name: value for name, value in config.items() if name not in parameters}
-            refuse_unknown(cls.__name__, unknown, parameters, {})
         return cls(**config)
 
     @property
