@@ -444,14 +444,17 @@ CONFIGS = {
         layer(6, units=10**9),
         r"^Model file '.*': Dense 'last' got 'kernel' of shape \(36, 5\); it needs \(36, 1000000000\)\. Load a",
     ),
-    "a layer of more than all memory": (layer(6, units=10**17), r"overflow|got 'kernel' of shape"),
+    "a layer of more than all memory": (
+        layer(6, units=10**17),
+        r": Dense 'last' got a weight of shape .* needs as much memory",
+    ),
     "a layer beyond all numbers": (layer(6, units=10**40), r": Dense 'last' got units=10+; it needs .* below 2\*\*63"),
     "pictures beyond all numbers": (
         layer(0, batch_shape=[None, 10**12, 10**12, 3]),
-        r"got 'kernel' of shape|cannot be",
+        r": Dense 'last' got a weight of shape .*; it needs as much memory",
     ),
     "no channels": (layer(0, batch_shape=[None, 8, 8, 0]), r": InputLayer 'picture' got input shape \(8, 8, 0\); it"),
-    "a batch shape that is empty": (layer(0, batch_shape=[]), r": InputLayer 'picture' got a config it cannot be made"),
+    "a batch shape that is empty": (layer(0, batch_shape=[]), r": InputLayer 'picture' got batch_shape=\[\]; it needs"),
     "half a filter": (layer(1, filters=0.5), r": Conv2D 'conv' got filters=0\.5; it needs a whole number of at least"),
     "true filters": (layer(1, filters=True), r": Conv2D 'conv' got filters=True; it needs a whole number"),
     "other filters": (
