@@ -153,7 +153,7 @@ def test_options_of_other_tasks_are_refused():
 def test_small_data_gets_more_epochs():
     few, many = (rows(np.zeros((count, 16, 16), np.uint8), np.arange(count) % 2) for count in (100, 20_000))
     assert spec_of(few).epochs == 40
-    assert spec_of(many).epochs == 12
+    assert spec_of(many).epochs == 9
     assert spec_of(few, epochs=3).epochs == 3
 
 
