@@ -25,6 +25,7 @@ from striate.training.backup import BackupAndRestore, restore_states
 from striate.training.callback import CallbackList, History
 from striate.training.callback_order import order_callbacks
 from striate.training.checkpoint import Checkpoint, Progress
+from striate.training.memory import keep_freed_memory
 from striate.training.objective import Objective, to_floats
 from striate.training.precision import PRECISIONS
 from striate.training.progress import ProgressBar
@@ -176,6 +177,7 @@ class Trainer(Layer):
         self._make_ready("fit")
         objective.unbind()
         progress.batches = steps = steps_per_epoch or feed.steps
+        keep_freed_memory()
         params = {"epochs": epochs, "steps": steps, "verbose": verbose, "validation_freq": validation_freq}
         run = CallbackList(listed, add_history=True, model=self, **params)
         self.stop_training = progress.stopped
