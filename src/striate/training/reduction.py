@@ -41,6 +41,18 @@ def align_weight(where: str, sample_weight: Any, values: torch.Tensor, name: str
     return weight.reshape(weight.shape + (1,) * (values.ndim - weight.ndim))
 
 
+def last_mean(values: torch.Tensor, axis: int = -1) -> torch.Tensor:
+    """The mean over one axis, as a sum, whose gradient is a view; that of torch's mean is an array as large as this.
+
+    Example:
+        >>> last_mean(torch.tensor([[1.0, 2.0]]))
+        tensor([1.5000])
+    """
+    if values.ndim and values.shape[axis] == 1:
+        return values.squeeze(axis)
+    return values.sum(axis) / (values.shape[axis] if values.ndim else 1)
+
+
 def divide_no_nan(total: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
     """`total / count`, and 0 where the count is 0."""
     return torch.where(count == 0, 0.0, total / torch.where(count == 0, 1.0, count))

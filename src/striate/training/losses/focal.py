@@ -9,7 +9,7 @@ from striate.training import labels
 from striate.training.losses.base import LossFunctionWrapper, registry
 from striate.training.losses.options import checked
 from striate.training.losses.probabilistic import clip, probabilities, smooth, smooth_binary, surprise
-from striate.training.losses.regression import last_mean
+from striate.training.reduction import last_mean
 
 
 def binary_focal_crossentropy(

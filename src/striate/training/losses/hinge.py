@@ -6,7 +6,7 @@ import torch
 
 from striate.training import labels
 from striate.training.losses.base import PlainLoss, registry
-from striate.training.losses.regression import last_mean
+from striate.training.reduction import last_mean
 
 
 def hinge(y_true: Any, y_pred: Any) -> torch.Tensor:

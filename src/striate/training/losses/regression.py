@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from striate.training import labels
 from striate.training.losses.base import LossFunctionWrapper, PlainLoss, registry
 from striate.training.losses.options import checked
+from striate.training.reduction import last_mean
 
 # What keeps divisors from 0 and arguments of logarithms above it; Keras's `epsilon()`.
 EPSILON = 1e-7
@@ -111,12 +112,6 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> torch.Tensor:
     """
     y_true, y_pred = labels.pair("cosine_similarity", y_true, y_pred)
     return -(_unit(y_true, axis) * _unit(y_pred, axis)).sum(axis)
-
-
-def last_mean(values: torch.Tensor, axis: int = -1) -> torch.Tensor:
-    """The mean over one axis, as a sum, whose gradient is a view; that of torch's mean is an array as large as this."""
-    count = values.shape[axis] if values.ndim else 1
-    return values.squeeze(axis) if count == 1 and values.ndim else values.sum(axis) / count
 
 
 def _positive(value: torch.Tensor) -> torch.Tensor:

@@ -18,7 +18,6 @@ class Nadam(Optimizer):
     The momentum of step t is `beta_1 * (1 - 0.5 * 0.96^t)`: torch's NAdam with a `momentum_decay` of 1.
     """
 
-    untrained = 3  # the product of its momenta, too
     arguments = ("beta_1", "beta_2", "epsilon")
     torch_names: ClassVar = {"momentum": "exp_avg", "velocity": "exp_avg_sq"}
     counters: ClassVar = (*Optimizer.counters, "u_product")
