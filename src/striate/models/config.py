@@ -12,7 +12,7 @@ from striate.layers.layer import Layer
 from striate.layers.symbol import Node, Symbol, replace_symbols, symbols_in
 from striate.models.graph import Graph
 from striate.models.layer_config import FIX_DAMAGED, deserialize, short
-from striate.models.operations import OPERATIONS, as_layer, is_stand_in
+from striate.models.operations import OPERATIONS, as_layer_form, is_stand_in
 
 # What layers of striate's own may be called with beside their input.
 NAMED_ARGUMENTS = ("initial_state", "mask")
@@ -140,7 +140,7 @@ class _Calls:
         for form in forms:
             if isinstance(form, dict) and form.get("name") in self.masks:
                 continue
-            form = as_layer(form) if isinstance(form, dict) else form
+            form = as_layer_form(form) if isinstance(form, dict) else form
             layer = deserialize(form)
             name = form.get("name", layer.name)
             if name != layer.name or name in self.layers:

@@ -12,7 +12,7 @@ LARGEST = 3e38
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
-def as_layer(form: dict[str, Any]) -> dict[str, Any]:
+def as_layer_form(form: dict[str, Any]) -> dict[str, Any]:
     """The config of a layer in the place of an operation's; any other config as it is.
 
     Example:
@@ -20,7 +20,7 @@ def as_layer(form: dict[str, Any]) -> dict[str, Any]:
         ...      "config": {"shape": [None, 2], "dtype": "float32", "keras_history": ["x", 0, 0]}}
         >>> plus = {"module": "keras.src.ops.numpy", "class_name": "Add", "config": {"name": "add"}, "name": "add",
         ...         "inbound_nodes": [{"args": [x, 3.0], "kwargs": {}}]}
-        >>> as_layer(plus)["class_name"], as_layer(plus)["config"]
+        >>> as_layer_form(plus)["class_name"], as_layer_form(plus)["config"]
         ('Rescaling', {'name': 'add', 'dtype': 'float32', 'scale': 1.0, 'offset': 3.0})
     """
     kind, calls = form.get("class_name"), form.get("inbound_nodes")

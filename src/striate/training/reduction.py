@@ -8,6 +8,8 @@ import torch
 from striate.foundation.checks import UserError
 from striate.training.labels import to_tensor
 
+# What keeps divisors from 0 and arguments of logarithms above it; Keras's `epsilon()`.
+EPSILON = 1e-7
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none")
 
 

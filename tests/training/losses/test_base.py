@@ -117,7 +117,7 @@ ERRORS = {
         lambda: losses.get("binary_crossentrpy"),
         r"Loss got loss 'binary_crossentrpy'; it needs a known loss. Did you mean 'BinaryCrossentropy'\?",
     ),
-    "unknown name": (lambda: losses.get("xyz"), "Choose one of 'MeanSquaredError', 'MeanAbsoluteError', "),
+    "unknown name": (lambda: losses.get("xyz"), "Choose one of 'BinaryCrossentropy', 'CategoricalCrossentropy', "),
     "unknown class in a file": (
         lambda: losses.get({"module": "keras.losses", "class_name": "MeanSquaredErro", "config": {}}),
         r"Loss got loss 'MeanSquaredErro'; it needs a known loss. Did you mean 'MeanSquaredError'\?",

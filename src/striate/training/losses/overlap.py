@@ -8,7 +8,7 @@ import torch
 from striate.training import labels
 from striate.training.losses.base import LossFunctionWrapper, registry
 from striate.training.losses.options import checked
-from striate.training.losses.regression import EPSILON
+from striate.training.reduction import EPSILON
 
 Axes = int | Sequence[int] | None
 

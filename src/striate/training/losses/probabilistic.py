@@ -7,8 +7,7 @@ import torch
 from striate.training import labels
 from striate.training.losses.base import LossFunctionWrapper, PlainLoss, registry
 from striate.training.losses.options import checked
-from striate.training.losses.regression import EPSILON
-from striate.training.reduction import last_mean
+from striate.training.reduction import EPSILON, last_mean
 
 
 def binary_crossentropy(

@@ -9,10 +9,7 @@ import torch.nn.functional as F
 from striate.training import labels
 from striate.training.losses.base import LossFunctionWrapper, PlainLoss, registry
 from striate.training.losses.options import checked
-from striate.training.reduction import last_mean
-
-# What keeps divisors from 0 and arguments of logarithms above it; Keras's `epsilon()`.
-EPSILON = 1e-7
+from striate.training.reduction import EPSILON, last_mean
 
 
 def mean_squared_error(y_true: Any, y_pred: Any) -> torch.Tensor:
