@@ -18,6 +18,7 @@ MODULES = (
     "activations",
     "callbacks",
     "config",
+    "constraints",
     "datasets",
     "initializers",
     "layers",

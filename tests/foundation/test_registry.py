@@ -3,12 +3,13 @@ from typing import Any
 import pytest
 
 from striate.foundation.checks import UserError
+from striate.foundation.configured import Configured
+from striate.foundation.custom_objects import register_keras_serializable
 from striate.foundation.registry import Registry
 
 
-class Base:
-    def config(self) -> dict[str, Any]:
-        return {}
+class Base(Configured):
+    pass
 
 
 kinds: Registry[Base] = Registry("thing", "keras.things", Base)
@@ -52,6 +53,16 @@ def test_instances_classes_and_configs():
         "config": {"width": 3},
         "registered_name": None,
     }
+
+
+def test_a_class_of_ones_own_is_written_with_its_registered_name():
+    @register_keras_serializable("mine")
+    class Own(Base):
+        def get_config(self) -> dict[str, Any]:
+            return {"size": 2}
+
+    form = {"module": None, "class_name": "Own", "config": {"size": 2}, "registered_name": "mine>Own"}
+    assert kinds.serialize(Own()) == form
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ def spatial(
 
 EXAMPLES = [
     Example("Activation", {"activation": "tanh"}, refused=(ONE,)),
+    Example("ActivityRegularization", {"l1": 0.5, "l2": 0.25}, refused=(ONE,)),
     Example("Add", {}, [(2, 3), (2, 3)], (*LIST, UNEQUAL)),
     Example("AlphaDropout", {"rate": 0.5, "noise_shape": (None, 6, 1, 3)}, refused=(ONE, ((2, 3), "as many axes"))),
     Example("Average", {}, [(2, 3), (2, 3)], (*LIST, UNEQUAL)),

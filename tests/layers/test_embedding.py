@@ -77,7 +77,7 @@ def test_bad_arguments_are_refused(make: Any, text: str):
         make()
 
 
-@pytest.mark.parametrize("argument", ["lora_rank", "lora_alpha", "quantization_config", "embeddings_constraint"])
+@pytest.mark.parametrize("argument", ["lora_rank", "lora_alpha", "quantization_config"])
 def test_what_keras_has_and_striate_has_not_is_refused(argument: str):
     with pytest.raises(
         UnsupportedError, match=rf"Embedding got {argument}=4; it needs {argument}=None: striate does not"

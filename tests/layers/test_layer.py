@@ -102,7 +102,7 @@ from striate.layers.structure import as_tensor, mode, shape_of
         (lambda: Bidirectional(GRU(2), weights=3)(torch.zeros(1, 2, 3)), r"a int for weights; it needs a list of 6"),
         (lambda: Embedding(2, 2, weights=[[1, 1], [1]]), r"weight 0 with rows of several lengths; it needs an array"),
         (lambda: Rescaling({"config": None}), r"scale=\{'config': None\}; it needs a number, or one for every channel"),
-        (lambda: Dense(2, kernel_constraint="max_norm"), r"kernel_constraint='max_norm'; it needs kernel_constraint=N"),
+        (lambda: Dense(2, lora_rank=4), r"lora_rank=4; it needs lora_rank=None"),
     ],
 )  # fmt: skip
 def test_bad_arguments_are_refused(make: Any, text: str):

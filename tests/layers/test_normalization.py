@@ -150,9 +150,7 @@ def test_shapes_that_do_not_fit_are_refused(layer: Any, shape: Any, text: str):
     [
         (BatchNormalization, {"synchronized": True}),
         (BatchNormalization, {"renorm": True}),
-        (BatchNormalization, {"gamma_constraint": "non_neg"}),
         (LayerNormalization, {"rms_scaling": True}),
-        (GroupNormalization, {"beta_constraint": "non_neg"}),
     ],
     ids=str,
 )

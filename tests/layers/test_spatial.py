@@ -108,15 +108,6 @@ def test_bad_arguments_are_refused(make: Any, text: str):
             lambda: UpSampling2D(interpolation="lanczos3"),
             r"interpolation='lanczos3'; it needs .*'bicubic'\. Use 'bicub",
         ),
-        (
-            lambda: SeparableConv2D(2, 3, pointwise_constraint="max_norm"),
-            r"pointwise_constraint='max_norm'; it needs p",
-        ),
-        (lambda: DepthwiseConv2D(3, depthwise_constraint="max_norm"), r"Leave depthwise_constraint out\."),
-        (
-            lambda: Conv3D(2, 3, activity_regularizer="l2"),
-            r"activity_regularizer='l2'; it needs activity_regularizer=N",
-        ),
         (lambda: Conv1D(2, 3, lora_rank=4), r"lora_rank=4; it needs lora_rank=None"),
     ],
 )

@@ -77,4 +77,28 @@ def moving() -> list[Case]:
     return found
 
 
-CASES = [*SPATIAL, *RECURRENT, *dense(), *normalization(), *elementwise(), *moving(), *PLAIN, *PREPROCESSING]
+def penalised() -> list[Case]:
+    """What is added to the loss of what comes out: of one array, of each step, of both directions."""
+    penalty = {"activity_regularizer": "l1"}
+    lstm = Case("LSTM", {"units": 3, "return_sequences": True, "activity_regularizer": "l2"})
+    return [
+        Case("ActivityRegularization", {"l1": 0.5, "l2": 0.25}, (EVEN,)),
+        Case("ActivityRegularization", {"l2": 2.0}, ((3, 0, 4),)),
+        *(Case("Dense", {"units": 4, "activity_regularizer": kind}, (EVEN,)) for kind in ("l1", "L2")),
+        Case("Dense", {"units": 4, "activity_regularizer": "l2", "kernel_regularizer": "l1"}, ((3, 4),)),
+        Case("Conv2D", {"filters": 4, "kernel_size": 3, **penalty, "activation": "relu"}, (EVEN,)),
+        Case("Conv2DTranspose", {"filters": 4, "kernel_size": 3, "activity_regularizer": "l2"}, (EVEN,)),
+        Case("DepthwiseConv2D", {"kernel_size": 3, "activity_regularizer": "l2"}, (EVEN,)),
+        Case("SeparableConv2D", {"filters": 2, "kernel_size": 3, "activity_regularizer": "l2"}, (EVEN,)),
+        Case("Embedding", {"input_dim": 256, "output_dim": 4, "activity_regularizer": "l2"}, ((3, 5),), "int32"),
+        Case("GRU", {"units": 3, "activity_regularizer": "l2"}, ((2, 5, 4),)),
+        Case("LSTM", {"units": 3, "return_sequences": True, "activity_regularizer": "l2"}, ((2, 5, 4),)),
+        Case("Bidirectional", {"layer": lstm}, ((2, 5, 4),)),
+        Case("TimeDistributed", {"layer": Case("Dense", {"units": 3}), "activity_regularizer": "l2"}, ((2, 5, 4),)),
+        Case("ReLU", penalty, (EVEN,)),
+        Case("Flatten", {"activity_regularizer": "l1"}, (EVEN,)),
+    ]
+
+
+OWN = [*dense(), *normalization(), *elementwise(), *moving(), *penalised()]
+CASES = [*SPATIAL, *RECURRENT, *OWN, *PLAIN, *PREPROCESSING]

@@ -78,7 +78,7 @@ class Pair:
         return layer(inputs if len(inputs) > 1 else inputs[0], training=training), inputs
 
     def run(self, layer: Any, parameters: list[torch.Tensor], training: bool) -> dict[str, Any]:
-        """The output, its gradients along a random direction, and the weights after."""
+        """The output, its gradients along a random direction, the weights after, and what is added to the loss."""
         output, inputs = self.call(layer, training)
         wanted = [tensor for tensor in [*inputs, *parameters] if tensor.requires_grad]
         direction = torch.tensor(np.random.default_rng(8).normal(size=output.shape), dtype=output.dtype)
@@ -87,6 +87,7 @@ class Pair:
             "output": output.detach().numpy(),
             **{f"gradient {index}": value.numpy() for index, value in enumerate(gradients)},
             **{f"weight {index} after": value for index, value in enumerate(weights_of(layer))},
+            **{f"loss {index}": loss.detach().numpy() for index, loss in enumerate(layer.losses)},
         }
 
 

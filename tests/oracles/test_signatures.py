@@ -19,6 +19,8 @@ KERAS_LAYERS = [name for name in registry.classes if name not in OWN]
 def arguments_of(cls: type, known: Any = None) -> dict[str, Any]:
     """Arguments and defaults, those of every layer and those striate refuses left out."""
     common = {"self", "args", "kwargs", "options", "name", "dtype", "trainable", "input_shape", "unknown"}
+    if cls.__init__ is layers.Layer.__init__:
+        common |= {"activity_regularizer"}  # which some of Keras's layers have among their own arguments, too
     found = {p.name: p.default for p in inspect.signature(cls.__init__).parameters.values() if p.name not in common}
     return {name: _plain(value) for name, value in found.items() if known is None or name in known}
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Generic, TypeVar
 
 from striate.foundation.checks import UnsupportedError, UserError, nearest
+from striate.foundation.custom_objects import get_registered_name
 
 T = TypeVar("T")
 
@@ -83,12 +84,14 @@ class Registry(Generic[T]):
             raise UserError(where, got, "arguments it knows", f"Python says: {error}.") from error
 
     def serialize(self, entry: Any) -> dict[str, Any]:
-        """The Keras config of `entry`, as `.keras` files hold it."""
+        """The Keras config of `entry`, as `.keras` files hold it; a class of the user's own has its registered name."""
+        cls = type(entry)
+        known = self.classes.get(cls.__name__) is cls
         return {
-            "module": self.module,
-            "class_name": type(entry).__name__,
-            "config": entry.config(),
-            "registered_name": None,
+            "module": self.module if known else None,
+            "class_name": cls.__name__,
+            "config": entry.get_config(),
+            "registered_name": None if known else get_registered_name(cls),
         }
 
 

@@ -2,6 +2,7 @@
 
 import striate.layers.operators  # noqa: F401 - lets symbols be added and multiplied
 from striate.layers.activation_layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from striate.layers.activity_regularization import ActivityRegularization
 from striate.layers.conv import Conv1D, Conv2D, Conv3D
 from striate.layers.conv_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from striate.layers.dense import Dense
@@ -96,6 +97,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Activation",
+    "ActivityRegularization",
     "Add",
     "AlphaDropout",
     "Average",

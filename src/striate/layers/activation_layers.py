@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from striate.foundation.checks import UserError, check_number, is_int
 from striate.foundation.shapes import Shape, describe
 from striate.layers import activation as activations
-from striate.layers import initializers, regularizers
 from striate.layers.elementwise import Elementwise
 from striate.layers.layer import registry
+from striate.layers.weight_options import WeightOptions
 
 AT_LEAST_0 = "a number of at least 0"
 
@@ -157,7 +157,7 @@ class ELU(Elementwise):
 
 
 @registry.register()
-class PReLU(Elementwise):
+class PReLU(WeightOptions, Elementwise):
     """The input, times a slope that is learned where it is below 0.
 
     Input and output: (N, ...).
@@ -165,6 +165,7 @@ class PReLU(Elementwise):
     Args:
         alpha_initializer: First values of the slopes.
         alpha_regularizer: Penalty added to the loss.
+        alpha_constraint: What the slopes are brought back to after every step.
         shared_axes: Axes along which all cells have the same slope: [1, 2] for one for each channel of pictures.
 
     Raises:
@@ -182,12 +183,15 @@ class PReLU(Elementwise):
     casts_integers = True
 
     def __init__(
-        self, alpha_initializer: Any = "Zeros", alpha_regularizer: Any = None, shared_axes: Any = None, **options: Any
+        self,
+        alpha_initializer: Any = "Zeros",
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
+        shared_axes: Any = None,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.alpha_initializer = initializers.get(alpha_initializer, self.where)
-        penalty = None if alpha_regularizer is None else regularizers.get(alpha_regularizer, self.where)
-        self.alpha_regularizer = penalty
+        self.set_weight_options(alpha=(alpha_initializer, alpha_regularizer, alpha_constraint))
         axes = [shared_axes] if is_int(shared_axes) else shared_axes
         if axes is not None and not (isinstance(axes, list | tuple) and all(is_int(a) and a >= 1 for a in axes)):
             needs = "a list of whole numbers from 1, since axis 0 is the batch"
@@ -195,8 +199,7 @@ class PReLU(Elementwise):
         self.shared_axes = None if axes is None else [int(axis) for axis in axes]
 
     def build(self, input_shape: Shape) -> None:
-        shape = self._slopes_for(input_shape)
-        self.alpha = self.add_weight(shape, self.alpha_initializer, regularizer=self.alpha_regularizer)
+        self.alpha = self.make_weight("alpha", self._slopes_for(input_shape))
 
     def _slopes_for(self, input_shape: Shape) -> tuple[int, ...]:
         shared = self.shared_axes or []
@@ -222,12 +225,7 @@ class PReLU(Elementwise):
         return input_shape
 
     def config(self) -> dict[str, Any]:
-        penalty = self.alpha_regularizer
-        return {
-            "alpha_initializer": initializers.serialize(self.alpha_initializer),
-            "alpha_regularizer": None if penalty is None else regularizers.serialize(penalty),
-            "shared_axes": self.shared_axes,
-        }
+        return {**super().config(), "shared_axes": self.shared_axes}
 
 
 @registry.register()

@@ -28,9 +28,12 @@ class Conv(Convolution):
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
         bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(activity_regularizer=activity_regularizer, **options)
         self.filters = check_int(self.where, "filters", filters)
         self.set_window(kernel_size, strides, padding, data_format, dilation_rate)
         self.refuse_strides_with_dilation()
@@ -38,7 +41,8 @@ class Conv(Convolution):
         if self.filters % self.groups:
             needs = f"groups that divide filters={self.filters}"
             raise UserError(self.where, f"groups={groups}", needs, "Change groups or filters.")
-        kernel, bias = (kernel_initializer, kernel_regularizer), (bias_initializer, bias_regularizer)
+        kernel = kernel_initializer, kernel_regularizer, kernel_constraint
+        bias = bias_initializer, bias_regularizer, bias_constraint
         self.set_options(activation, use_bias, kernel=kernel, bias=bias)
 
     def build_kernels(self, channels: int) -> None:
@@ -109,6 +113,8 @@ class Conv2D(Conv):
         use_bias: Whether a bias is added to every filter.
         kernel_initializer, bias_initializer: First values; the kernel is (rows, columns, C / groups, filters).
         kernel_regularizer, bias_regularizer: Penalties added to the loss.
+        activity_regularizer: Penalty on what comes out, divided by N, added to the loss.
+        kernel_constraint, bias_constraint: What the weights are brought back to after every step.
 
     Raises:
         UserError: An argument is out of range.

@@ -32,9 +32,12 @@ class ConvTranspose(Convolution):
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
         bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(activity_regularizer=activity_regularizer, **options)
         self.filters = check_int(self.where, "filters", filters)
         self.set_window(kernel_size, strides, padding, data_format, dilation_rate)
         self.refuse_strides_with_dilation()
@@ -44,7 +47,8 @@ class ConvTranspose(Convolution):
             if any(cells >= stride for cells, stride in zip(self.output_padding, self.strides, strict=True)):
                 got = f"output_padding={self.output_padding} with strides={self.strides}"
                 raise UserError(self.where, got, "less than the stride on every axis", "Change one of them.")
-        kernel, bias = (kernel_initializer, kernel_regularizer), (bias_initializer, bias_regularizer)
+        kernel = kernel_initializer, kernel_regularizer, kernel_constraint
+        bias = bias_initializer, bias_regularizer, bias_constraint
         self.set_options(activation, use_bias, kernel=kernel, bias=bias)
 
     def build_kernels(self, channels: int) -> None:
@@ -149,6 +153,8 @@ class Conv2DTranspose(ConvTranspose):
         use_bias: Whether a bias is added to every filter.
         kernel_initializer, bias_initializer: First values; the kernel is (rows, columns, filters, C).
         kernel_regularizer, bias_regularizer: Penalties added to the loss.
+        activity_regularizer: Penalty on what comes out, divided by N, added to the loss.
+        kernel_constraint, bias_constraint: What the weights are brought back to after every step.
 
     Raises:
         UserError: An argument is out of range.
@@ -198,8 +204,12 @@ class Conv3DTranspose(ConvTranspose):
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
         bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **options: Any,
     ) -> None:
         window = filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate
         weights = kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer
-        super().__init__(*window, activation, use_bias, *weights, **options)
+        constraints = kernel_constraint, bias_constraint
+        super().__init__(*window, activation, use_bias, *weights, activity_regularizer, *constraints, **options)

@@ -23,6 +23,8 @@ class Dense(Weighted):
         use_bias: Whether a bias is added.
         kernel_initializer, bias_initializer: First values of the weights.
         kernel_regularizer, bias_regularizer: Penalties added to the loss.
+        activity_regularizer: Penalty on what comes out, divided by N, added to the loss.
+        kernel_constraint, bias_constraint: What the weights are brought back to after every step.
 
     Raises:
         ShapeError: The input has fewer than two axes, a last axis of unknown size, or another size than before.
@@ -44,11 +46,15 @@ class Dense(Weighted):
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
         bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(activity_regularizer=activity_regularizer, **options)
         self.units = check_int(self.where, "units", units)
-        kernel, bias = (kernel_initializer, kernel_regularizer), (bias_initializer, bias_regularizer)
+        kernel = kernel_initializer, kernel_regularizer, kernel_constraint
+        bias = bias_initializer, bias_regularizer, bias_constraint
         self.set_options(activation, use_bias, kernel=kernel, bias=bias)
 
     def build(self, input_shape: Shape) -> None:

@@ -48,13 +48,17 @@ class DepthwiseConv(ChannelwiseConvolution):
         bias_initializer: Any = "zeros",
         depthwise_regularizer: Any = None,
         bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        bias_constraint: Any = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(activity_regularizer=activity_regularizer, **options)
         self.depth_multiplier = check_int(self.where, "depth_multiplier", depth_multiplier)
         self.set_window(kernel_size, strides, padding, data_format, dilation_rate)
-        kernel, bias = (depthwise_initializer, depthwise_regularizer), (bias_initializer, bias_regularizer)
-        self.set_options(activation, use_bias, depthwise=kernel, bias=bias)
+        depthwise = depthwise_initializer, depthwise_regularizer, depthwise_constraint
+        bias = bias_initializer, bias_regularizer, bias_constraint
+        self.set_options(activation, use_bias, depthwise=depthwise, bias=bias)
 
     def build_kernels(self, channels: int) -> None:
         shape = (*self.kernel_size, channels, self.depth_multiplier)
@@ -92,18 +96,22 @@ class SeparableConv(ChannelwiseConvolution):
         depthwise_regularizer: Any = None,
         pointwise_regularizer: Any = None,
         bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        pointwise_constraint: Any = None,
+        bias_constraint: Any = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(activity_regularizer=activity_regularizer, **options)
         self.filters = check_int(self.where, "filters", filters)
         self.depth_multiplier = check_int(self.where, "depth_multiplier", depth_multiplier)
         self.set_window(kernel_size, strides, padding, data_format, dilation_rate)
         self.set_options(
             activation,
             use_bias,
-            depthwise=(depthwise_initializer, depthwise_regularizer),
-            pointwise=(pointwise_initializer, pointwise_regularizer),
-            bias=(bias_initializer, bias_regularizer),
+            depthwise=(depthwise_initializer, depthwise_regularizer, depthwise_constraint),
+            pointwise=(pointwise_initializer, pointwise_regularizer, pointwise_constraint),
+            bias=(bias_initializer, bias_regularizer, bias_constraint),
         )
 
     def build_kernels(self, channels: int) -> None:
@@ -168,6 +176,8 @@ class DepthwiseConv2D(DepthwiseConv):
         use_bias: Whether a bias is added to every channel that comes out.
         depthwise_initializer, bias_initializer: First values; the kernel is (rows, columns, C, depth_multiplier).
         depthwise_regularizer, bias_regularizer: Penalties added to the loss.
+        activity_regularizer: Penalty on what comes out, divided by N, added to the loss.
+        depthwise_constraint, bias_constraint: What the weights are brought back to after every step.
 
     Raises:
         UserError: An argument is out of range.
@@ -222,6 +232,9 @@ class SeparableConv2D(SeparableConv):
         depthwise_initializer, pointwise_initializer, bias_initializer: First values; the kernels are (rows, columns,
             C, depth_multiplier) and (1, 1, C * depth_multiplier, filters).
         depthwise_regularizer, pointwise_regularizer, bias_regularizer: Penalties added to the loss.
+        activity_regularizer: Penalty on what comes out, divided by N, added to the loss.
+        depthwise_constraint, pointwise_constraint, bias_constraint: What the weights are brought back to after every
+            step.
 
     Raises:
         UserError: An argument is out of range.

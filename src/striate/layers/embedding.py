@@ -8,13 +8,13 @@ import torch.nn.functional as F
 
 from striate.foundation.checks import UserError, check_flag, check_int
 from striate.foundation.shapes import Shape
-from striate.layers import initializers, regularizers
-from striate.layers.layer import Layer, registry
+from striate.layers.layer import registry
 from striate.layers.structure import is_shape
+from striate.layers.weight_options import WeightOptions
 
 
 @registry.register()
-class Embedding(Layer):
+class Embedding(WeightOptions):
     """Looks up a row of numbers for every whole number that comes in.
 
     Input: (N, ...), whole numbers (or floats that are whole). Output: (N, ..., output_dim).
@@ -24,6 +24,7 @@ class Embedding(Layer):
         output_dim: How long they are.
         embeddings_initializer: First values of the rows.
         embeddings_regularizer: Penalty added to the loss.
+        embeddings_constraint: What the rows are brought back to after every step.
         mask_zero: Whether 0 only fills up series: the output then brings a mask along, which leaves it out.
         weights: The rows to begin with, instead of the initializer's.
 
@@ -44,6 +45,7 @@ class Embedding(Layer):
         output_dim: int,
         embeddings_initializer: Any = "uniform",
         embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
         mask_zero: bool = False,
         weights: Any = None,
         **options: Any,
@@ -53,9 +55,8 @@ class Embedding(Layer):
         super().__init__(**options)
         self.input_dim = check_int(self.where, "input_dim", input_dim)
         self.output_dim = check_int(self.where, "output_dim", output_dim)
-        self.embeddings_initializer = initializers.get(embeddings_initializer, self.where)
-        penalty = None if embeddings_regularizer is None else regularizers.get(embeddings_regularizer, self.where)
-        self.embeddings_regularizer = penalty
+        rows = embeddings_initializer, embeddings_regularizer, embeddings_constraint
+        self.set_weight_options(embeddings=rows)
         self.mask_zero = check_flag(self.where, "mask_zero", mask_zero)
         self.supports_masking = self.mask_zero
         if weights is not None:
@@ -63,8 +64,7 @@ class Embedding(Layer):
             self.set_weights(weights if isinstance(weights, list) and len(weights) == 1 else [weights])
 
     def build(self, input_shape: Any) -> None:
-        shape = (self.input_dim, self.output_dim)
-        self.embeddings = self.add_weight(shape, self.embeddings_initializer, regularizer=self.embeddings_regularizer)
+        self.embeddings = self.make_weight("embeddings", (self.input_dim, self.output_dim))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         numbers = x if x.dtype in (torch.int32, torch.int64) else x.long()
@@ -99,11 +99,5 @@ class Embedding(Layer):
         return (*input_shape, self.output_dim)
 
     def config(self) -> dict[str, Any]:
-        penalty = self.embeddings_regularizer
-        return {
-            "input_dim": self.input_dim,
-            "output_dim": self.output_dim,
-            "embeddings_initializer": initializers.serialize(self.embeddings_initializer),
-            "embeddings_regularizer": None if penalty is None else regularizers.serialize(penalty),
-            "mask_zero": self.mask_zero,
-        }
+        sizes = {"input_dim": self.input_dim, "output_dim": self.output_dim}
+        return {**sizes, **super().config(), "mask_zero": self.mask_zero}

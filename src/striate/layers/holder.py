@@ -9,7 +9,7 @@ import torch
 
 from striate.foundation.checks import UserError
 from striate.foundation.shapes import describe
-from striate.layers import initializers, regularizers
+from striate.layers import constraints, initializers, regularizers
 from striate.layers.options import check_weights
 
 TOO_LARGE = 2**28  # bytes; what fails below that fails for other reasons than its size
@@ -31,6 +31,7 @@ class WeightHolder(torch.nn.Module):
         super().__init__()
         self._trainable = trainable
         self._penalties: list[tuple[regularizers.Regularizer, torch.nn.Parameter]] = []
+        self._constraints: list[tuple[constraints.Constraint, torch.nn.Parameter]] = []
         self._frozen: list[torch.nn.Parameter] = []
 
     @property
@@ -45,6 +46,7 @@ class WeightHolder(torch.nn.Module):
         dtype: Any = None,
         trainable: bool = True,
         regularizer: Any = None,
+        constraint: Any = None,
         name: str | None = None,
     ) -> torch.nn.Parameter:
         """A new weight; assign it to an attribute, which registers it under that name.
@@ -53,18 +55,34 @@ class WeightHolder(torch.nn.Module):
             shape: Its shape, in Keras's order of axes.
             initializer: A name, a Keras config, or an `Initializer`.
             regularizer: Adds a penalty to the loss.
+            constraint: What the weight is brought back to after every step.
         """
+        penalty, allowed = regularizers.get(regularizer, self.where), constraints.get(constraint, self.where)
+        if allowed is not None:
+            allowed.check(tuple(shape))
         if 0 in shape:
             fix = "Look at the shape of the input: an axis has no cells."
             raise UserError(self.where, f"a weight of shape {describe(shape)}", "weights that hold numbers", fix)
         values = _first_values(self.where, initializers.get(initializer, self.where), tuple(shape))
         weight = torch.nn.Parameter(values.to(getattr(torch, dtype or self.dtype)))
         weight.requires_grad_(trainable and self._trainable)
-        if regularizer is not None:
-            self._penalties.append((regularizers.get(regularizer, self.where), weight))
+        if penalty is not None:
+            self._penalties.append((penalty, weight))
+        if allowed is not None:
+            self._constraints.append((allowed, weight))
+            self._tell_constraints()
         if not trainable:
             self._frozen.append(weight)
         return weight
+
+    def _tell_constraints(self) -> None:
+        """Let weights know their constraints, for which optimizers look there, as Keras's do."""
+        for constraint, weight in self._constraints:
+            weight.constraint = constraint  # type: ignore[attr-defined]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._tell_constraints()  # copies of weights know nothing but their numbers
 
     @property
     def trainable(self) -> bool:
@@ -120,10 +138,10 @@ class WeightHolder(torch.nn.Module):
         """How many numbers the weights hold."""
         return sum(weight.numel() for weight in self.weights)
 
-    def penalty(self) -> torch.Tensor | None:
-        """What the regularizers of this layer and of those inside add to the loss; None if there are none."""
-        terms = [regularizer(weight) for holder in holders_in(self) for regularizer, weight in holder._penalties]
-        return torch.stack(terms).sum() if terms else None
+    def penalties(self) -> list[torch.Tensor]:
+        """What the regularizers of trainable weights, here and in layers inside, add to the loss."""
+        pairs = (pair for holder in holders_in(self) for pair in holder._penalties)
+        return [regularizer(weight) for regularizer, weight in pairs if weight.requires_grad]
 
 
 def _first_values(where: str, initializer: initializers.Initializer, shape: tuple[int, ...]) -> torch.Tensor:

@@ -6,10 +6,11 @@ from typing import Any
 import torch
 
 from striate.foundation.checks import UserError, check_choice, check_int, check_number, refuse_unknown
+from striate.foundation.configured import Configured
 from striate.foundation.registry import Registry
 
 
-class Initializer:
+class Initializer(Configured):
     """Makes the first values of a weight: `initializer(shape) -> tensor`, float32.
 
     Example:
@@ -20,15 +21,6 @@ class Initializer:
     def __call__(self, shape: tuple[int, ...]) -> torch.Tensor:
         """Values of this shape."""
         raise NotImplementedError
-
-    def config(self) -> dict[str, Any]:
-        """The arguments that make the same initializer again."""
-        return {}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Initializer":
-        """The initializer that `config` described."""
-        return cls(**config)
 
 
 # Keras's arguments that striate does not support, with the defaults that ask for nothing.

@@ -1,6 +1,6 @@
 """Where a network begins."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -25,6 +25,8 @@ class InputLayer(Layer):
         dtype: Of what comes in; "string" for texts, which TextVectorization takes.
         batch_shape: shape and batch_size in one, as Keras files hold it.
     """
+
+    shows_outputs: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ class LayerNormalization(Normalizing):
         center, scale: Whether beta is added and gamma multiplied.
         beta_initializer, gamma_initializer: First values of beta and gamma.
         beta_regularizer, gamma_regularizer: Penalties added to the loss.
+        beta_constraint, gamma_constraint: What they are brought back to after every step.
 
     Raises:
         UserError: axis is neither a whole number nor a list of different ones.
@@ -46,12 +47,15 @@ class LayerNormalization(Normalizing):
         gamma_initializer: Any = "ones",
         beta_regularizer: Any = None,
         gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.axis = check_axes(self.where, axis)
-        initial, penalties = (beta_initializer, gamma_initializer), (beta_regularizer, gamma_regularizer)
-        self.set_options(epsilon, center, scale, initial, penalties)
+        beta = beta_initializer, beta_regularizer, beta_constraint
+        gamma = gamma_initializer, gamma_regularizer, gamma_constraint
+        self.set_options(epsilon, center, scale, beta, gamma)
 
     @property
     def axes(self) -> list[int]:
@@ -90,6 +94,7 @@ class GroupNormalization(Normalizing):
         center, scale: Whether beta is added and gamma multiplied.
         beta_initializer, gamma_initializer: First values of beta and gamma.
         beta_regularizer, gamma_regularizer: Penalties added to the loss.
+        beta_constraint, gamma_constraint: What they are brought back to after every step.
 
     Raises:
         UserError: groups is neither -1 nor a whole number from 1.
@@ -113,6 +118,8 @@ class GroupNormalization(Normalizing):
         gamma_initializer: Any = "ones",
         beta_regularizer: Any = None,
         gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -121,8 +128,9 @@ class GroupNormalization(Normalizing):
             raise UserError(self.where, f"groups={groups!r}", needs, "Pass a number that divides the channels.")
         self.groups = int(groups)
         self.axis = check_axis(self.where, axis)
-        initial, penalties = (beta_initializer, gamma_initializer), (beta_regularizer, gamma_regularizer)
-        self.set_options(epsilon, center, scale, initial, penalties)
+        beta = beta_initializer, beta_regularizer, beta_constraint
+        gamma = gamma_initializer, gamma_regularizer, gamma_constraint
+        self.set_options(epsilon, center, scale, beta, gamma)
 
     def build(self, input_shape: Shape) -> None:
         self.make_weights((int(input_shape[self.axis] or 0),))

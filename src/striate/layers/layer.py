@@ -3,7 +3,6 @@
 import functools
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,17 +13,19 @@ from striate.foundation.names import snake_case, unique_name
 from striate.foundation.nested import flatten, map_structure, pack
 from striate.foundation.registry import Registry
 from striate.foundation.shapes import LETTERS, Window
+from striate.layers import regularizers
 from striate.layers.building import building
+from striate.layers.loss_adder import LossAdder, forward_pass
 from striate.layers.masks import mask_of, put_mask
 from striate.layers.options import KERAS_DEFAULTS, argument_names, arguments_of, check_item_shape, check_name
-from striate.layers.precise import Precise, dtype_after
+from striate.layers.precise import dtype_after
 from striate.layers.readable import check_numbers
-from striate.layers.structure import as_modules, as_tensor, describe_all, is_shape, mode, shape_of
+from striate.layers.structure import as_modules, as_tensor, describe_all, is_shape, shape_of
 from striate.layers.symbol import Node, ShapeError, Symbol, in_context, replace_symbols, symbols_in
 from striate.layers.trial import shape_by_trial
 
 
-class Layer(Precise):
+class Layer(LossAdder):
     """What a network is made of: a torch module that knows shapes before data comes.
 
     A layer reads in one order: `__init__` (checks only), `build(input_shape)` (makes the weights),
@@ -38,6 +39,7 @@ class Layer(Precise):
         trainable: Whether training changes the weights.
         dtype: The dtype of the weights and of what is computed, or a policy such as "mixed_bfloat16"; the global
             policy, "float32" unless told otherwise, if left out.
+        activity_regularizer: Penalty on what comes out of a call, divided by N, which is added to the loss.
         input_shape: For the first layer of a `Sequential`: the shape of one item, without N.
 
     Example:
@@ -73,6 +75,7 @@ class Layer(Precise):
         name: str | None = None,
         trainable: bool = True,
         dtype: Any = None,
+        activity_regularizer: Any = None,
         input_shape: tuple[int | None, ...] | None = None,
         **unknown: Any,
     ) -> None:
@@ -82,6 +85,7 @@ class Layer(Precise):
         refuse_unknown(kind, unknown, argument_names(type(self)), KERAS_DEFAULTS)
         self.name = check_name(kind, name) or unique_name(snake_case(kind))
         self.set_policy(dtype)
+        self.set_activity_regularizer(activity_regularizer)
         self.declared_shape = None if input_shape is None else check_item_shape(self.where, input_shape)
         self.built = False
         self.nodes: list[Node] = []
@@ -187,7 +191,7 @@ class Layer(Precise):
             kwargs["training"] = self.training if training is None else training
         if mask is not None and self._takes("mask"):
             kwargs["mask"] = mask
-        with nullcontext() if training is None else mode(self, training):
+        with forward_pass(self, training):
             outputs = self._compute(*inputs, **kwargs)
         self._hand_on(inputs[0] if inputs else None, mask, outputs)
         return outputs
@@ -268,6 +272,8 @@ class Layer(Precise):
         name = {"name": self.dtype_policy.name}
         policy = {"module": "keras", "class_name": "DTypePolicy", "config": name, "registered_name": None}
         config = {"name": self.name, "trainable": self._trainable, "dtype": policy, **self.config()}
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         return map_structure(lambda value: value.item() if isinstance(value, np.generic) else value, config)
 
     @classmethod

@@ -7,14 +7,13 @@ import torch
 
 from striate.foundation.checks import UserError, check_flag, check_number, is_int
 from striate.foundation.shapes import Shape, describe, product
-from striate.layers import initializers, regularizers
+from striate.layers import initializers
 from striate.layers.elementwise import Elementwise
 from striate.layers.layer import registry
+from striate.layers.weight_options import Options, WeightOptions
 
-KINDS = ("beta", "gamma")
 
-
-class Normalizing(Elementwise):
+class Normalizing(WeightOptions, Elementwise):
     """Base of the layers that normalise, then multiply by gamma and add beta.
 
     Args:
@@ -22,14 +21,13 @@ class Normalizing(Elementwise):
         center, scale: Whether beta is added and gamma multiplied.
         beta_initializer, gamma_initializer: First values of beta and gamma.
         beta_regularizer, gamma_regularizer: Penalties added to the loss.
+        beta_constraint, gamma_constraint: What they are brought back to after every step.
     """
 
     casts_integers = True
 
-    def set_options(
-        self, epsilon: float, center: bool, scale: bool, initial: Sequence[Any], penalties: Sequence[Any]
-    ) -> None:
-        """Check what they share; of beta and gamma in this order.
+    def set_options(self, epsilon: float, center: bool, scale: bool, beta: Options, gamma: Options) -> None:
+        """Check what they share.
 
         Raises:
             UserError: A name is not known, or a number out of range.
@@ -37,14 +35,12 @@ class Normalizing(Elementwise):
         self.epsilon = check_number(self.where, "epsilon", epsilon, "a positive number", lambda v: v > 0)
         self.center = check_flag(self.where, "center", center)
         self.scale = check_flag(self.where, "scale", scale)
-        self.initializers = [initializers.get(value, self.where) for value in initial]
-        self.regularizers = [None if value is None else regularizers.get(value, self.where) for value in penalties]
+        self.set_weight_options(beta=beta, gamma=gamma)
 
     def make_weights(self, shape: tuple[int, ...]) -> None:
         """Make gamma and beta."""
-        beta, gamma = self.initializers[:2]
-        self.gamma = self.add_weight(shape, gamma, regularizer=self.regularizers[1]) if self.scale else None
-        self.beta = self.add_weight(shape, beta, regularizer=self.regularizers[0]) if self.center else None
+        self.gamma = self.make_weight("gamma", shape) if self.scale else None
+        self.beta = self.make_weight("beta", shape) if self.center else None
         self.weight_shape = shape
 
     def check_channels(self, input_shape: Shape, axes: Sequence[int]) -> None:
@@ -69,14 +65,7 @@ class Normalizing(Elementwise):
         return 2 * int(product(size or 1 for size in input_shape[1:]) or 0)
 
     def config(self) -> dict[str, Any]:
-        initial, penalties = zip(KINDS, self.initializers, strict=False), zip(KINDS, self.regularizers, strict=True)
-        return {
-            "epsilon": self.epsilon,
-            "center": self.center,
-            "scale": self.scale,
-            **{f"{kind}_initializer": initializers.serialize(value) for kind, value in initial},
-            **{f"{kind}_regularizer": value and regularizers.serialize(value) for kind, value in penalties},
-        }
+        return {"epsilon": self.epsilon, "center": self.center, "scale": self.scale, **super().config()}
 
 
 def check_axis(where: str, axis: Any) -> int:
@@ -119,6 +108,7 @@ class BatchNormalization(Normalizing):
         beta_initializer, gamma_initializer: First values of beta and gamma.
         moving_mean_initializer, moving_variance_initializer: First values of the moving statistics.
         beta_regularizer, gamma_regularizer: Penalties added to the loss.
+        beta_constraint, gamma_constraint: What they are brought back to after every step.
 
     Raises:
         UserError: The mask is not of the input's shape without its last axis.
@@ -144,23 +134,27 @@ class BatchNormalization(Normalizing):
         moving_variance_initializer: Any = "ones",
         beta_regularizer: Any = None,
         gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.axis = check_axis(self.where, axis)
         self.momentum = check_number(self.where, "momentum", momentum, "a share from 0 to 1", lambda v: 0 <= v <= 1)
-        initial = (beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer)
-        self.set_options(epsilon, center, scale, initial, (beta_regularizer, gamma_regularizer))
+        beta = beta_initializer, beta_regularizer, beta_constraint
+        gamma = gamma_initializer, gamma_regularizer, gamma_constraint
+        self.set_options(epsilon, center, scale, beta, gamma)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer, self.where)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer, self.where)
 
     def build(self, input_shape: Shape) -> None:
         shape = (int(input_shape[self.axis] or 0),)
         self.make_weights(shape)
-        mean, variance = self.initializers[2:]
         self.moving_mean: torch.Tensor
         self.moving_variance: torch.Tensor
         dtype = getattr(torch, self.dtype)
-        self.register_buffer("moving_mean", mean(shape).to(dtype))
-        self.register_buffer("moving_variance", variance(shape).to(dtype))
+        self.register_buffer("moving_mean", self.moving_mean_initializer(shape).to(dtype))
+        self.register_buffer("moving_variance", self.moving_variance_initializer(shape).to(dtype))
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         if mask is not None and (
@@ -215,9 +209,10 @@ class BatchNormalization(Normalizing):
         return input_shape
 
     def config(self) -> dict[str, Any]:
-        kinds = ("moving_mean", "moving_variance")
-        moving = {
-            f"{kind}_initializer": initializers.serialize(value)
-            for kind, value in zip(kinds, self.initializers[2:], strict=True)
+        return {
+            "axis": self.axis,
+            "momentum": self.momentum,
+            **super().config(),
+            "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
+            "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),
         }
-        return {"axis": self.axis, "momentum": self.momentum, **super().config(), **moving}

@@ -14,17 +14,7 @@ from striate.layers.structure import is_shape
 
 # Keras's layer arguments that striate does not support, with the defaults that ask for nothing.
 KERAS_DEFAULTS = {
-    "activity_regularizer": None,
-    "kernel_constraint": None,
-    "recurrent_constraint": None,
-    "bias_constraint": None,
     "implementation": 2,
-    "depthwise_constraint": None,
-    "pointwise_constraint": None,
-    "beta_constraint": None,
-    "gamma_constraint": None,
-    "alpha_constraint": None,
-    "embeddings_constraint": None,
     "lora_rank": None,
     "lora_alpha": None,
     "quantization_config": None,

@@ -102,7 +102,7 @@ class SpatialDropout(Dropout):
 
     def get_config(self) -> dict[str, Any]:
         """As Keras holds it, whose layer takes no `trainable`."""
-        return {**self.config(), "name": self.name, "dtype": self.dtype_policy.name}
+        return {**{k: v for k, v in super().get_config().items() if k != "trainable"}, "dtype": self.dtype_policy.name}
 
 
 @registry.register()

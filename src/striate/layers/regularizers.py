@@ -5,34 +5,30 @@ from typing import Any
 import torch
 
 from striate.foundation.checks import UserError, check_choice, check_number
+from striate.foundation.configured import Configured
 from striate.foundation.registry import Registry
 from striate.foundation.shapes import describe
 
 
-class Regularizer:
+class Regularizer(Configured):
     """Makes a number out of a weight: `regularizer(weight) -> scalar tensor`."""
 
     def __call__(self, weight: torch.Tensor) -> torch.Tensor:
         """The penalty of `weight`."""
         raise NotImplementedError
 
-    def config(self) -> dict[str, Any]:
-        """The arguments that make the same regularizer again."""
-        return {}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Regularizer":
-        """The regularizer that `config` described."""
-        return cls(**config)
-
 
 registry: Registry[Regularizer] = Registry("regularizer", "keras.regularizers", Regularizer)
-serialize = registry.serialize
 
 
-def get(identifier: Any, where: str | None = None) -> Regularizer:
-    """The regularizer for a name, a Keras config, or a `Regularizer`."""
-    return registry.get(identifier, where)
+def get(identifier: Any, where: str | None = None) -> Regularizer | None:
+    """The regularizer for a name, a Keras config, or a `Regularizer`; None for none."""
+    return None if identifier is None else registry.get(identifier, where)
+
+
+def serialize(regularizer: Regularizer | None) -> dict[str, Any] | None:
+    """A regularizer as `.keras` files hold it."""
+    return None if regularizer is None else registry.serialize(regularizer)
 
 
 def _factor(where: str, argument: str, value: Any) -> float:

@@ -7,6 +7,7 @@ import torch
 
 from striate.foundation.nested import as_lists, flatten, map_structure
 from striate.foundation.shapes import Shape
+from striate.layers.loss_adder import losses_dropped
 from striate.layers.structure import is_shape, mode
 
 GUESSES = (64, 96)
@@ -37,7 +38,7 @@ def shape_by_trial(module: torch.nn.Module, forward: Callable[..., Any], input_s
             sizes = [1, *(guess if size is None else size for size in shape[1:])]
             return torch.zeros(sizes, device=device, dtype=dtype)
 
-        with torch.no_grad(), mode(module, False):
+        with torch.no_grad(), losses_dropped(), mode(module, False):
             return as_lists(forward(map_structure(zeros, as_lists(input_shape, is_leaf=is_shape), is_leaf=is_shape)))
 
     def agreed(one: torch.Tensor, two: torch.Tensor) -> Shape:

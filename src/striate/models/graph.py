@@ -111,7 +111,8 @@ class Graph:
                 continue
             source = node.inputs[0].node
             before = [*joined.get(source, []), source]
-            if not source.kwargs and node.layer.takes_over([earlier.layer for earlier in before]):
+            alone = source.kwargs or source.layer.activity_regularizer  # which is to see what comes out
+            if not alone and node.layer.takes_over([earlier.layer for earlier in before]):
                 joined.pop(source, None)
                 joined[node] = before
         return joined

@@ -11,6 +11,7 @@ from striate.data.feed import Batch, BegunFeed, Feed
 from striate.foundation.checks import UserError, check_choice, check_flag, check_int, refuse_unknown
 from striate.layers.holder import holders_in
 from striate.layers.layer import Layer
+from striate.layers.loss_adder import anything_added
 from striate.layers.structure import as_tensor, mode
 from striate.models.arguments import (
     check_steps,
@@ -254,12 +255,6 @@ class Trainer(Layer):
         return outputs
 
     @property
-    def losses(self) -> list[torch.Tensor]:
-        """What regularizers add to the loss."""
-        penalty = self.penalty()
-        return [] if penalty is None else [penalty]
-
-    @property
     def metrics_names(self) -> list[str]:
         """The names of what `evaluate` returns."""
         return list(self._need_compiled().results())
@@ -328,7 +323,9 @@ class Trainer(Layer):
         return [(names[id(weight)], weight) for weight in self.weights if id(weight) in names]
 
     def _penalty(self) -> loop.Penalty:
-        return self.penalty if any(holder._penalties for holder in holders_in(self)) else loop.no_penalty
+        if any(holder._penalties for holder in holders_in(self)):
+            return self.penalty
+        return lambda: self.penalty() if anything_added() else None
 
     def _build_from(self, batch: Batch) -> None:
         """Make weights that wait for a first batch to know their shape."""

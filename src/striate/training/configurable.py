@@ -7,17 +7,15 @@ import torch
 
 from striate.foundation.arguments import KnownArguments
 from striate.foundation.checks import UserError, refuse_unknown
+from striate.foundation.configured import Configured
 from striate.foundation.custom_objects import find_custom, get_registered_name
 from striate.foundation.names import snake_case
 from striate.foundation.registry import Registry
 from striate.training.labels import match_rank
 
 
-class Configurable(KnownArguments):
-    """An object that `config()` describes and `from_config` makes again.
-
-    Subclasses write `config`; one written for Keras, with `get_config`, serves as well.
-    """
+class Configurable(Configured, KnownArguments):
+    """A loss, a metric or a schedule: an object with a name and a config."""
 
     name: str
     dtype = "float32"
@@ -25,19 +23,6 @@ class Configurable(KnownArguments):
     def config(self) -> dict[str, Any]:
         """The arguments that make the same object again."""
         return {"name": self.name}
-
-    def get_config(self) -> dict[str, Any]:
-        """Keras's name for `config`."""
-        return self.config()
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """The object that `config` describes.
-
-        Raises:
-            UserError: The config holds an argument that the class does not know.
-        """
-        return cls(**config)
 
     @property
     def where(self) -> str:
@@ -144,11 +129,4 @@ def serialize(registry: Registry[Any], entry: Any) -> dict[str, Any]:
     """The form in which `.keras` files hold a loss, a metric or a function used as one."""
     if not isinstance(entry, registry.base):
         return describe_function(entry)
-    name = type(entry).__name__
-    known = registry.classes.get(name) is type(entry)
-    return {
-        "module": registry.module if known else None,
-        "class_name": name,
-        "config": entry.get_config(),
-        "registered_name": None if known else get_registered_name(type(entry)),
-    }
+    return registry.serialize(entry)

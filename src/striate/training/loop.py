@@ -40,9 +40,7 @@ def train_step(
     try:
         prediction = module(batch.x)
         objective.bind(batch.y, prediction)
-        loss = objective(batch.y, prediction, batch.sample_weight)
-        extra = penalty()
-        total = loss if extra is None else loss + extra
+        total = objective(batch.y, prediction, batch.sample_weight, penalty())
         if not math.isfinite(total.item()):
             objective.count_loss(prediction, total)
             raise explain_loss(module, batch.x, total.item(), number)
@@ -64,8 +62,8 @@ def evaluate_step(module: torch.nn.Module, batch: Batch, objective: Objective, p
     """
     prediction = module(batch.x)
     objective.bind(batch.y, prediction)
-    loss, extra = objective(batch.y, prediction, batch.sample_weight), penalty()
-    objective.update(batch.y, prediction, loss if extra is None else loss + extra, batch.sample_weight)
+    total = objective(batch.y, prediction, batch.sample_weight, penalty())
+    objective.update(batch.y, prediction, total, batch.sample_weight)
 
 
 def train_epoch(
@@ -96,7 +94,7 @@ def train_epoch(
         first: The batch to begin at.
         steps: The batches of an epoch; all there are if left out.
         every: How many batches pass between calls of the callbacks.
-        penalty: Makes what regularizers add to the loss.
+        penalty: Makes what regularizers and layers add to the loss, after each forward pass.
         on_step: Told how many batches of the epoch are done, before the callbacks are.
         stop: Asked after the callbacks.
         refuse_nan: Whether a loss that is not finite is an error; else it counts, but moves no weights.

@@ -101,8 +101,10 @@ class Objective:
         """Forget shapes: other data comes."""
         self.heads = []
 
-    def __call__(self, y: Any, prediction: Any, sample_weight: Any = None) -> torch.Tensor:
-        """The weighted sum of the losses of one batch, a scalar."""
+    def __call__(
+        self, y: Any, prediction: Any, sample_weight: Any = None, extra: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """The weighted sum of the losses of one batch, a scalar, and what regularizers and layers add to it."""
         terms = []
         for head, label, output, weight in self._pairs(y, prediction, sample_weight):
             if head.loss is not None:
@@ -110,8 +112,11 @@ class Objective:
                 head.value = value.detach()
                 terms.append(value if head.factor == 1.0 else value * head.factor)
         if not terms:
-            raise UserError("compile", "no loss", "a loss to train with", "Pass loss= to compile.")
-        return terms[0] if len(terms) == 1 else torch.stack(terms).sum()
+            if extra is None:
+                raise UserError("compile", "no loss", "a loss to train with", "Pass loss= to compile.")
+            return extra
+        total = terms[0] if len(terms) == 1 else torch.stack(terms).sum()
+        return total if extra is None else total + extra
 
     @torch.no_grad()
     def update(self, y: Any, prediction: Any, loss: torch.Tensor, sample_weight: Any = None) -> None:

@@ -8,6 +8,7 @@ import torch
 
 from striate.foundation.checks import UserError, check_flag, check_number, refuse_unknown
 from striate.foundation.names import snake_case
+from striate.layers import constraints
 from striate.training import schedules
 from striate.training.optimizer_options import DEFAULTS, Tensors, check_options, clipper
 from striate.training.schedules import LearningRateSchedule
@@ -73,6 +74,7 @@ class Optimizer(SlotHolder):
         self.engine: torch.optim.Optimizer | None = None
         self._names: dict[torch.Tensor, str] = {}
         self._keys: list[str] = []
+        self._constrained: list[torch.Tensor] = []
         self._undecayed: set[torch.Tensor] = set()
         self._undecayed_names: str | None = None
         self._schedule: LearningRateSchedule | None = None
@@ -179,6 +181,7 @@ class Optimizer(SlotHolder):
         if self.engine is not None:
             return self._check_known(pairs)
         self._name(pairs)
+        self._find_constrained(self._names)
         if self._undecayed_names is not None:
             pattern = re.compile(self._undecayed_names)
             self._undecayed |= {p for name, p in pairs if pattern.search(re.split(r"[./]", name)[-1])}
@@ -214,6 +217,7 @@ class Optimizer(SlotHolder):
             self._update(parameters)
         if self.use_ema:
             self._average()
+        self._constrain()
         group["iterations"] += 1
 
     def scale_loss(self, loss: torch.Tensor) -> torch.Tensor:
@@ -268,6 +272,15 @@ class Optimizer(SlotHolder):
         decayed = [p for p in parameters if p not in self._undecayed] if self._undecayed else parameters
         if self.weight_decay and decayed and not self._engine_decays:
             torch._foreach_mul_(decayed, 1 - self.weight_decay * rate)
+
+    def _find_constrained(self, parameters: Iterable[torch.Tensor]) -> None:
+        self._constrained = [p for p in parameters if getattr(p, "constraint", None) is not None]
+
+    def _constrain(self) -> None:
+        """Bring weights back that had a gradient and have a constraint; Keras does so at the end of every step."""
+        for weight in self._constrained:
+            if weight.grad is not None:
+                constraints.apply(weight.constraint, weight)  # type: ignore[attr-defined]
 
     def _average(self) -> None:
         """Move the averages; the first ones are the weights."""

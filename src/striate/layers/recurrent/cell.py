@@ -12,6 +12,7 @@ from striate.layers import activation as activations
 from striate.layers.activation import Function
 from striate.layers.chance import RandomLayer
 from striate.layers.recurrent.fused import RecurrentFunction
+from striate.layers.weight_options import Options
 from striate.layers.weighted import Weighted
 
 States = Sequence[torch.Tensor]
@@ -33,10 +34,11 @@ class Cell(RandomLayer, Weighted):
         dropout: The share of the input that is dropped in training, the same cells at every step.
         recurrent_dropout: Likewise for the state.
         seed: Makes the layer draw from a generator of its own, started from this number.
-        weights: The initializer and the regularizer of kernel, recurrent and bias.
+        weights: The initializer, the regularizer and the constraint of kernel, recurrent and bias.
     """
 
     casts_integers: ClassVar[bool] = True
+    shows_outputs: ClassVar[bool] = False
     rank: ClassVar[int | None] = 2
     gates: ClassVar[int]
     states: ClassVar[int] = 1
@@ -49,7 +51,7 @@ class Cell(RandomLayer, Weighted):
         dropout: float,
         recurrent_dropout: float,
         seed: int | None,
-        weights: dict[str, tuple[Any, Any]],
+        weights: dict[str, Options],
         **options: Any,
     ) -> None:
         super().__init__(seed=seed, **options)

@@ -24,6 +24,7 @@ class SimpleRNNCell(Cell):
         use_bias: Whether a bias is added.
         kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
         kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties added to the loss.
+        kernel_constraint, recurrent_constraint, bias_constraint: What the weights are brought back to after every step.
         dropout: The share of the input that is dropped in training.
         recurrent_dropout: The share of the state that is dropped in training.
         seed: Makes the layer draw from a generator of its own, started from this number.
@@ -47,15 +48,18 @@ class SimpleRNNCell(Cell):
         kernel_regularizer: Any = None,
         recurrent_regularizer: Any = None,
         bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: int | None = None,
         **options: Any,
     ) -> None:
         weights = {
-            "kernel": (kernel_initializer, kernel_regularizer),
-            "recurrent": (recurrent_initializer, recurrent_regularizer),
-            "bias": (bias_initializer, bias_regularizer),
+            "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
+            "recurrent": (recurrent_initializer, recurrent_regularizer, recurrent_constraint),
+            "bias": (bias_initializer, bias_regularizer, bias_constraint),
         }
         super().__init__(units, activation, use_bias, dropout, recurrent_dropout, seed, weights, **options)
 
@@ -87,6 +91,7 @@ class LSTMCell(GatedCell):
         kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
         unit_forget_bias: Begin with a bias of one at the gate that forgets, so that it remembers.
         kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties added to the loss.
+        kernel_constraint, recurrent_constraint, bias_constraint: What the weights are brought back to after every step.
         dropout: The share of the input that is dropped in training.
         recurrent_dropout: The share of the state that is dropped in training.
         seed: Makes the layer draw from a generator of its own, started from this number.
@@ -113,15 +118,18 @@ class LSTMCell(GatedCell):
         kernel_regularizer: Any = None,
         recurrent_regularizer: Any = None,
         bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: int | None = None,
         **options: Any,
     ) -> None:
         weights = {
-            "kernel": (kernel_initializer, kernel_regularizer),
-            "recurrent": (recurrent_initializer, recurrent_regularizer),
-            "bias": (bias_initializer, bias_regularizer),
+            "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
+            "recurrent": (recurrent_initializer, recurrent_regularizer, recurrent_constraint),
+            "bias": (bias_initializer, bias_regularizer, bias_constraint),
         }
         super().__init__(
             units, activation, recurrent_activation, use_bias, dropout, recurrent_dropout, seed, weights, **options
@@ -167,6 +175,7 @@ class GRUCell(GatedCell):
         use_bias: Whether a bias is added.
         kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
         kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties added to the loss.
+        kernel_constraint, recurrent_constraint, bias_constraint: What the weights are brought back to after every step.
         dropout: The share of the input that is dropped in training.
         recurrent_dropout: The share of the state that is dropped in training.
         reset_after: Whether the state is reset after its product with the kernel, as torch does, or before.
@@ -192,6 +201,9 @@ class GRUCell(GatedCell):
         kernel_regularizer: Any = None,
         recurrent_regularizer: Any = None,
         bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         reset_after: bool = True,
@@ -199,9 +211,9 @@ class GRUCell(GatedCell):
         **options: Any,
     ) -> None:
         weights = {
-            "kernel": (kernel_initializer, kernel_regularizer),
-            "recurrent": (recurrent_initializer, recurrent_regularizer),
-            "bias": (bias_initializer, bias_regularizer),
+            "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
+            "recurrent": (recurrent_initializer, recurrent_regularizer, recurrent_constraint),
+            "bias": (bias_initializer, bias_regularizer, bias_constraint),
         }
         super().__init__(
             units, activation, recurrent_activation, use_bias, dropout, recurrent_dropout, seed, weights, **options

@@ -63,6 +63,8 @@ class SimpleRNN(NamedRNN):
         use_bias: Whether a bias is added.
         kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
         kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties added to the loss.
+        activity_regularizer: Penalty on what comes out, divided by N, added to the loss.
+        kernel_constraint, recurrent_constraint, bias_constraint: What the weights are brought back to after every step.
         dropout: The share of the input that is dropped in training, the same cells at every step.
         recurrent_dropout: The share of the state that is dropped in training, likewise.
         seed: Makes the layer draw from a generator of its own, started from this number.
@@ -93,6 +95,10 @@ class SimpleRNN(NamedRNN):
         kernel_regularizer: Any = None,
         recurrent_regularizer: Any = None,
         bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         return_sequences: bool = False,
@@ -113,12 +119,16 @@ class SimpleRNN(NamedRNN):
             "kernel_regularizer": kernel_regularizer,
             "recurrent_regularizer": recurrent_regularizer,
             "bias_regularizer": bias_regularizer,
+            "kernel_constraint": kernel_constraint,
+            "recurrent_constraint": recurrent_constraint,
+            "bias_constraint": bias_constraint,
             "dropout": dropout,
             "recurrent_dropout": recurrent_dropout,
             "seed": seed,
         }
         super().__init__(
             arguments,
+            activity_regularizer=activity_regularizer,
             return_sequences=return_sequences,
             return_state=return_state,
             go_backwards=go_backwards,
@@ -143,6 +153,8 @@ class LSTM(NamedRNN):
         kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
         unit_forget_bias: Begin with a bias of one at the gate that forgets, so that it remembers.
         kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties added to the loss.
+        activity_regularizer: Penalty on what comes out, divided by N, added to the loss.
+        kernel_constraint, recurrent_constraint, bias_constraint: What the weights are brought back to after every step.
         dropout: The share of the input that is dropped in training, the same cells at every step.
         recurrent_dropout: The share of the state that is dropped in training, likewise.
         seed: Makes the layer draw from a generator of its own, started from this number.
@@ -177,6 +189,10 @@ class LSTM(NamedRNN):
         kernel_regularizer: Any = None,
         recurrent_regularizer: Any = None,
         bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: int | None = None,
@@ -200,6 +216,9 @@ class LSTM(NamedRNN):
             "kernel_regularizer": kernel_regularizer,
             "recurrent_regularizer": recurrent_regularizer,
             "bias_regularizer": bias_regularizer,
+            "kernel_constraint": kernel_constraint,
+            "recurrent_constraint": recurrent_constraint,
+            "bias_constraint": bias_constraint,
             "dropout": dropout,
             "recurrent_dropout": recurrent_dropout,
             "seed": seed,
@@ -207,6 +226,7 @@ class LSTM(NamedRNN):
         super().__init__(
             arguments,
             use_cudnn,
+            activity_regularizer=activity_regularizer,
             return_sequences=return_sequences,
             return_state=return_state,
             go_backwards=go_backwards,
@@ -230,6 +250,8 @@ class GRU(NamedRNN):
         use_bias: Whether a bias is added.
         kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
         kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties added to the loss.
+        activity_regularizer: Penalty on what comes out, divided by N, added to the loss.
+        kernel_constraint, recurrent_constraint, bias_constraint: What the weights are brought back to after every step.
         dropout: The share of the input that is dropped in training, the same cells at every step.
         recurrent_dropout: The share of the state that is dropped in training, likewise.
         seed: Makes the layer draw from a generator of its own, started from this number.
@@ -263,6 +285,10 @@ class GRU(NamedRNN):
         kernel_regularizer: Any = None,
         recurrent_regularizer: Any = None,
         bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: int | None = None,
@@ -286,6 +312,9 @@ class GRU(NamedRNN):
             "kernel_regularizer": kernel_regularizer,
             "recurrent_regularizer": recurrent_regularizer,
             "bias_regularizer": bias_regularizer,
+            "kernel_constraint": kernel_constraint,
+            "recurrent_constraint": recurrent_constraint,
+            "bias_constraint": bias_constraint,
             "dropout": dropout,
             "recurrent_dropout": recurrent_dropout,
             "reset_after": reset_after,
@@ -294,6 +323,7 @@ class GRU(NamedRNN):
         super().__init__(
             arguments,
             use_cudnn,
+            activity_regularizer=activity_regularizer,
             return_sequences=return_sequences,
             return_state=return_state,
             go_backwards=go_backwards,

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from striate.foundation.checks import UnsupportedError
 from striate.foundation.shapes import Shape
 from striate.layers.forms import inner_form, inner_layer, is_custom
 from striate.layers.layer import Layer, registry
@@ -27,6 +28,7 @@ class TimeDistributed(Layer):
 
     Raises:
         UserError: It is none of these.
+        UnsupportedError: It has an activity_regularizer.
         ShapeError: The input has no steps, or the layer does not take one, or gives several outputs.
 
     Example:
@@ -42,6 +44,9 @@ class TimeDistributed(Layer):
         super().__init__(**options)
         layer = as_layer(layer, self.where) if isinstance(layer, torch.nn.Module) else layer
         self.layer = inner_layer(self.where, layer, "a layer or a model")
+        if self.layer.activity_regularizer is not None:
+            got, needs = f"{self.layer.where} with an activity_regularizer", "a layer without: Keras ignores it here"
+            raise UnsupportedError(self.where, got, needs, "Give the activity_regularizer to TimeDistributed.")
 
     def build(self, input_shape: Shape) -> None:
         self.layer.ensure_built(self._step_shape(input_shape))
@@ -67,6 +72,7 @@ class TimeDistributed(Layer):
             or (isinstance(part, BatchNormalization) and part.training)
             or (isinstance(part, Dropout) and part.noise_shape is not None)
             or getattr(part, "stateful", False)
+            or getattr(part, "activity_regularizer", None) is not None  # whose share is by item
             for part in self.layer.modules()
         )
 

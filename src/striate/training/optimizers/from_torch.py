@@ -51,10 +51,13 @@ class TorchOptimizer(Optimizer):
         if not any((p if isinstance(p, torch.Tensor) else p[1]) in held for p in parameters):
             needs = "some of the model's"
             raise UserError(self.where, "parameters of another model", needs, "Make it of model.parameters().")
+        self._find_constrained(held)
 
+    @torch.no_grad()
     def step(self) -> None:
         engine = self._engine()
         engine.step()
+        self._constrain()
         engine.param_groups[0]["iterations"] += 1
 
     def config(self) -> dict[str, Any]:
