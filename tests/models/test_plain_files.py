@@ -129,7 +129,7 @@ def test_a_file_with_a_lambda_is_refused_with_what_to_use(tmp_path: Path):
         load_model(tmp_path / "theirs.keras")
 
 
-@pytest.mark.parametrize("name", ["ActivityRegularization", "RMSNormalization", "SpectralNormalization"])
+@pytest.mark.parametrize("name", ["RMSNormalization", "SpectralNormalization"])
 def test_other_layers_of_keras_are_refused_by_name(name: str, tmp_path: Path):
     arguments = {"SpectralNormalization": [keras.layers.Dense(2)]}.get(name, [])
     keras.Sequential([keras.layers.Input((2,)), getattr(keras.layers, name)(*arguments)]).save(

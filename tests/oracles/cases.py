@@ -79,24 +79,24 @@ def moving() -> list[Case]:
 
 def penalised() -> list[Case]:
     """What is added to the loss of what comes out: of one array, of each step, of both directions."""
-    penalty = {"activity_regularizer": "l1"}
+    l1 = {"module": "keras.regularizers", "class_name": "L1", "config": {"l1": 0.5}, "registered_name": None}
     lstm = Case("LSTM", {"units": 3, "return_sequences": True, "activity_regularizer": "l2"})
+    window = {"kernel_size": 3, "activity_regularizer": "l2"}
     return [
         Case("ActivityRegularization", {"l1": 0.5, "l2": 0.25}, (EVEN,)),
-        Case("ActivityRegularization", {"l2": 2.0}, ((3, 0, 4),)),
-        *(Case("Dense", {"units": 4, "activity_regularizer": kind}, (EVEN,)) for kind in ("l1", "L2")),
-        Case("Dense", {"units": 4, "activity_regularizer": "l2", "kernel_regularizer": "l1"}, ((3, 4),)),
-        Case("Conv2D", {"filters": 4, "kernel_size": 3, **penalty, "activation": "relu"}, (EVEN,)),
-        Case("Conv2DTranspose", {"filters": 4, "kernel_size": 3, "activity_regularizer": "l2"}, (EVEN,)),
-        Case("DepthwiseConv2D", {"kernel_size": 3, "activity_regularizer": "l2"}, (EVEN,)),
-        Case("SeparableConv2D", {"filters": 2, "kernel_size": 3, "activity_regularizer": "l2"}, (EVEN,)),
+        Case("ActivityRegularization", {"l2": 2.0}, ((3, 4),)),
+        Case("Dense", {"units": 4, "activity_regularizer": "l2", "kernel_regularizer": l1}, ((3, 4),)),
+        Case("Conv2D", {"filters": 4, "kernel_size": 3, "activity_regularizer": l1, "activation": "relu"}, (EVEN,)),
+        Case("Conv2DTranspose", {"filters": 4, **window}, (EVEN,)),
+        Case("DepthwiseConv2D", window, (EVEN,)),
+        Case("SeparableConv2D", {"filters": 2, **window}, (EVEN,)),
         Case("Embedding", {"input_dim": 256, "output_dim": 4, "activity_regularizer": "l2"}, ((3, 5),), "int32"),
         Case("GRU", {"units": 3, "activity_regularizer": "l2"}, ((2, 5, 4),)),
-        Case("LSTM", {"units": 3, "return_sequences": True, "activity_regularizer": "l2"}, ((2, 5, 4),)),
+        Case("LSTM", lstm.arguments, ((2, 5, 4),)),
         Case("Bidirectional", {"layer": lstm}, ((2, 5, 4),)),
         Case("TimeDistributed", {"layer": Case("Dense", {"units": 3}), "activity_regularizer": "l2"}, ((2, 5, 4),)),
-        Case("ReLU", penalty, (EVEN,)),
-        Case("Flatten", {"activity_regularizer": "l1"}, (EVEN,)),
+        Case("ReLU", {"activity_regularizer": l1}, (EVEN,)),
+        Case("Flatten", {"activity_regularizer": l1}, (EVEN,)),
     ]
 
 
