@@ -72,5 +72,7 @@ develop) install --no-build-isolation --editable ".[test,lint]" ;;
 *) stop "got the goal '$goal'; it needs run or develop." ;;
 esac
 say "$("$venv/bin/python" -c "import striate as s, torch as t; print(f'striate {s.__version__}, torch {t.__version__}')")"
-command -v c++ >/dev/null || say "no C++ compiler here; nothing needs one yet."
+"$venv/bin/python" -c "import sys; from striate.kernels.library import units; sys.exit(not units())" ||
+  say "no C++ compiler here (c++), or it failed: networks run, as fast as PyTorch by itself." \
+    "For the fast kernels, install one (Debian and Ubuntu: apt-get install g++) and run make native."
 say "done in $((SECONDS - begin)) s"

@@ -24,7 +24,9 @@ def pytest_make_parametrize_id(val, argname):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """How many rows of the tables that compare with Keras were run, and how many agree."""
+    """How many rows of the tables that compare with Keras were run, and how many agree; which kernels ran."""
+    from striate.kernels.library import units
+
     counts = [
         sum(
             "oracles/" in report.nodeid or "against_keras" in report.nodeid
@@ -34,3 +36,4 @@ def pytest_terminal_summary(terminalreporter):
     ]
     if any(counts):
         terminalreporter.write_line("Compared with Keras: {} cases agree, {} differ.".format(*counts))
+    terminalreporter.write_line(f"Compiled kernels: {', '.join(units()) or 'none, so that their tests are skipped'}.")

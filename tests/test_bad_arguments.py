@@ -9,7 +9,20 @@ import torch
 from PIL import Image
 
 import striate
-from striate import datasets, losses, metrics, ops, random, utils
+from striate import (
+    activations,
+    callbacks,
+    datasets,
+    initializers,
+    losses,
+    metrics,
+    models,
+    ops,
+    optimizers,
+    random,
+    regularizers,
+    utils,
+)
 from striate.foundation.checks import UserError
 
 ZEROS = np.zeros((2, 3, 3))
@@ -19,6 +32,14 @@ DTYPE = r"it needs the name of a dtype\. Pass for example dtype='float32'\."
 SEED = "it needs a whole number"
 CLASSES = r"it needs class numbers from 0 to 2\. Mend the labels, or give the output more units\."
 SCORES = np.full((2, 3), 1 / 3, "float32")
+SPARSE, META = torch.eye(3).to_sparse(), torch.ones(3, device="meta")
+MODEL = striate.Sequential([striate.layers.Dense(1, input_shape=(3,))])
+MODEL.compile("sgd", "mse")
+
+
+def fit(x=SCORES, y=SCORES[:, :1], **options):
+    """The model trained on numbers that do not matter."""
+    return MODEL.fit(x, y, verbose=0, **options)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +69,101 @@ SCORES = np.full((2, 3), 1 / 3, "float32")
         (lambda: utils.pad_sequences([[1]], value=None), r"pad_sequences got value=None with .*; it needs a number"),
         (lambda: utils.pad_sequences([[1]], value=[1]), r"pad_sequences got value=\[1\] with .*; it needs a number"),
         (
+            lambda: utils.pad_sequences(["a", "b"]),
+            r"pad_sequences got sequences of type list with a str in it; it needs",
+        ),
+        (
+            lambda: utils.pad_sequences([[1]], maxlength=3),
+            r"pad_sequences got an unknown argument maxlength=3; .*'maxlen'",
+        ),
+        (
+            lambda: utils.pad_sequences([[1]], 2**62),
+            r"pad_sequences got sequences=\[\[1\]\], maxlen=\d+; it needs what it",
+        ),
+        (
+            lambda: utils.split_dataset(["a", "b"], 0.5),
+            r"split_dataset got a list of texts; it needs arrays of numbers\.",
+        ),
+        (
+            lambda: utils.split_dataset(SPARSE, 0.5),
+            r"split_dataset got an element as a tensor of sparse_coo; it",
+        ),
+        (
+            lambda: utils.to_categorical([1], 2**40),
+            r"to_categorical got x=\[1\], num_classes=\d+; it needs what it can",
+        ),
+        (lambda: utils.to_categorical(META), r"to_categorical got x on the device meta; it needs a tensor that holds"),
+        (lambda: utils.normalize(SPARSE), r"normalize got x as a tensor of sparse_coo; .*dense with to_dense\(\)\."),
+        (lambda: utils.clear_session(free_memory=1), r"clear_session got free_memory=1; it needs True or False"),
+        (lambda: utils.array_to_img(ZEROS, np.array(["a", "b"])), r"array_to_img got x=.*, data_format=a <U1 ndarray"),
+        (lambda: models.clone_model(None, clone_function=abs), r"clone_model got clone_function=.*not support other"),
+        (lambda: models.clone_model(None, clone=abs), r"clone_model got an unknown argument clone=.*"),
+        (lambda: models.load_model("a.keras", custom={}), r"load_model got an unknown argument custom=\{\}; it needs"),
+        (lambda: activations.relu([1.0], slope=1), r"relu got an unknown argument slope=1; .*'negative_slope'"),
+        (
+            lambda: activations.softmax([1.0], axis="a"),
+            r"softmax got x=a float32 Tensor of .*, axis='a'; it needs what",
+        ),
+        (lambda: initializers.Zeros()("a"), r"Zeros got shape='a'; it needs what it can compute with \("),
+        (lambda: initializers.HeNormal(sede=1), r"HeNormal got an unknown argument sede=1; .*'seed'"),
+        (lambda: initializers.Zeros(value=1), r"Zeros got an unknown argument value=1; it needs arguments it knows"),
+        (lambda: regularizers.L2(l1=1), r"L2 got an unknown argument l1=1; it needs arguments it knows"),
+        (lambda: regularizers.L1()("w"), r"L1 got weight='w'; it needs what it can compute with \("),
+        (lambda: optimizers.Adam().build(["w"]), r"Adam\.build got parameters=\['w'\]; it needs what it can"),
+        (
+            lambda: optimizers.Adam(name=np.zeros(2)),
+            r"Adam got .*name=a float64 ndarray of shape \(2,\); it needs what",
+        ),
+        (lambda: optimizers.serialize("adam"), r"serialize got 'adam'; it needs an instance of Optimizer"),
+        (
+            lambda: optimizers.schedules.PiecewiseConstantDecay(3, [1]),
+            r"PiecewiseConstantDecay got boundaries=3, values",
+        ),
+        (lambda: losses.Dice(axis=5)(ZEROS[0], ZEROS[0]), r"Loss 'dice' got y_true=.*; it needs .*\(Dimension out of"),
+        (lambda: losses.huber([1.0], [1.0], delat=1), r"huber got an unknown argument delat=1; .*'delta'"),
+        (
+            lambda: losses.MeanSquaredError()(SPARSE, SPARSE),
+            r"Loss 'mean_squared_error' got y_true=a sparse float32 T",
+        ),
+        (lambda: losses.Poisson()(SCORES, SCORES, META), r"Loss 'poisson' got y_true=.*sample_weight=a .* on meta;"),
+        (lambda: losses.LossFunctionWrapper(3)([1.0], [1.0]), r"Loss '\w+' got .* \('int' object is not callable\)"),
+        (
+            lambda: metrics.MeanIoU(),
+            r"MeanIoU got a wrong call \(missing .* 'num_classes'\); it needs the arguments num_",
+        ),
+        (lambda: metrics.AUC(2**40), r"AUC .*got num_thresholds=\d+; it needs .* and below 2\*\*24"),
+        (lambda: metrics.AUC()(META, META), r"AUC '\w+'\.result got no arguments; it needs what it can"),
+        (
+            lambda: metrics.Mean()(1.0, 2**70),
+            r"Mean 'mean'\.result got no arguments; it needs what it can compute with",
+        ),
+        (lambda: metrics.CosineSimilarity(axis="a"), r"CosineSimilarity got axis='a'; it needs a whole number"),
+        (
+            lambda: callbacks.EarlyStopping(None),
+            r"EarlyStopping got monitor=None; it needs the name of a logged quantity",
+        ),
+        (
+            lambda: callbacks.EarlyStopping(verbose="x"),
+            r"EarlyStopping got verbose='x'; it needs a whole number of at l",
+        ),
+        (
+            lambda: callbacks.ModelCheckpoint("a.keras", save_best_only=1),
+            r"got save_best_only=1; it needs True or False",
+        ),
+        (lambda: callbacks.CSVLogger("a.csv", append=np.zeros(2)), r"CSVLogger got append=.*; it needs True or False"),
+        (lambda: fit(shuffle=np.zeros(2)), r"fit got shuffle=.*; it needs True or False"),
+        (lambda: fit(validation_split=np.zeros(2)), r"fit got validation_split=.*; it needs a fraction of at least 0"),
+        (lambda: fit(x=SPARSE), r"fit got x as a tensor of sparse_coo; it needs a dense tensor\. Make it"),
+        (lambda: fit(x=META), r"fit got x on the device meta; it needs a tensor that holds numbers"),
+        (lambda: MODEL.predict(SPARSE), r"predict got x as a tensor of sparse_coo; it needs a dense tensor"),
+        (lambda: MODEL.get_layer(index="a"), r"Sequential '\w+'\.get_layer got index='a'; it needs what it can"),
+        (
+            lambda: MODEL.summary(line_length="a"),
+            r"Sequential '\w+'\.summary got line_length='a'; it needs what it can",
+        ),
+        (lambda: MODEL.compute_output_shape(3), r"got shape 3; it needs a shape, as \(None, 3\)"),
+        (lambda: striate.Sequential(np.zeros(2)), r"^Sequential '?\w*'? ?got layers=a float64 ndarray of shape \(2,\)"),
+        (
             lambda: utils.timeseries_dataset_from_array(None, None, 2),
             r"timeseries_dataset_from_array got data of type NoneType; " + ARRAY,
         ),
@@ -66,19 +182,22 @@ SCORES = np.full((2, 3), 1 / 3, "float32")
         (lambda: utils.set_random_seed(1.5), r"set_random_seed got seed=1\.5; it needs a whole number of at least 0"),
         (lambda: utils.custom_object_scope("x").__enter__(), r"custom_objects got 'x'; it needs a dict of names"),
         (lambda: datasets.mnist.load_data(5), r"load_data got path=5; " + PATH.format("path")),
-        (lambda: random.normal(None), r"random\.normal got arguments None; it needs what torch can compute it with \("),
-        (lambda: random.normal((2,), mean="a"), r"random\.normal got arguments \(2,\), 'a'; it needs what torch can"),
-        (lambda: random.uniform((2,), seed=2**70), r"random\.uniform got arguments .*; it needs what torch can"),
+        (lambda: random.normal(None), r"random\.normal got shape=None; it needs what it can compute with \("),
+        (lambda: random.normal((2,), mean="a"), r"random\.normal got shape=\(2,\), mean='a'; it needs what it can"),
+        (lambda: random.uniform((2,), seed=2**70), r"random\.uniform got shape=\(2,\), seed=\d+; it needs what it can"),
         (lambda: random.SeedGenerator(2**70), r"SeedGenerator got seed=\d+; it needs .* below 2\*\*63"),
-        (lambda: random.randint((2,), 3, 1), r"random\.randint got .*; it needs what torch can compute it with \("),
-        (lambda: random.shuffle([1, 2], axis=None), r"random\.shuffle got arguments \[1, 2\], None; it needs what"),
+        (
+            lambda: random.randint((2,), 3, 1),
+            r"random\.randint got shape=\(2,\), minval=3, maxval=1; it needs what",
+        ),
+        (lambda: random.shuffle([1, 2], axis=None), r"random\.shuffle got x=\[1, 2\], axis=None; it needs what"),
         (
             lambda: random.dropout([1.0], 0.5, noise_shape=3),
-            r"random\.dropout got arguments \[1\.0\], 0\.5, 3; it needs",
+            r"random\.dropout got inputs=\[1\.0\], rate=0\.5, noise_shape=3; it needs",
         ),
-        (lambda: ops.mean([1.0], axes=0), r"ops\.mean got an array of shape \(1,\); it needs .*unexpected keyword"),
-        (lambda: ops.reshape([1.0], "a"), r"ops\.reshape got an array of shape \(1,\); it needs what torch can"),
-        (lambda: ops.arange(None), r"ops\.arange got .*; it needs what torch can compute it with \("),
+        (lambda: ops.mean([1.0], axes=0), r"ops\.mean got an unknown argument axes=0; .* Did you mean 'axis'\?"),
+        (lambda: ops.reshape([1.0], "a"), r"ops\.reshape got x=\[1\.0\], newshape='a'; it needs what it can"),
+        (lambda: ops.arange(None), r"ops\.arange got start=None; it needs what it can compute with \("),
         (
             lambda: losses.SparseCategoricalCrossentropy()([1, 7], SCORES),
             r"sparse_categorical_crossentropy got labels from 1 to 7; " + CLASSES,

@@ -1,4 +1,5 @@
 import importlib
+import re
 import subprocess
 import sys
 
@@ -36,9 +37,29 @@ def test_dir_shows_what_is_imported_later():
     assert {"layers", "Sequential", "__version__"} <= set(dir(striate))
 
 
-def test_unknown_names_are_attribute_errors():
-    with pytest.raises(AttributeError, match="module 'striate' has no attribute 'layer'"):
-        _ = striate.layer
+def test_absent_names_are_attribute_errors_with_a_reason():
+    needs = "it needs one of the names that are there"
+    for place, name, text in (
+        (striate, "backend", f"Module 'striate' got Keras's 'backend'; {needs} (torch computes"),
+        (striate, "Layr", f"Module 'striate' got 'Layr'; {needs}. Did you mean 'Layer'?"),
+        (striate.layers, "StringLookup", f"Module 'striate.layers' got Keras's 'StringLookup'; {needs} (texts, not"),
+        (striate.layers, "Conv2d", f"Module 'striate.layers' got 'Conv2d'; {needs}. Did you mean 'Conv2D'?"),
+        (striate.layers, "zzz", f"Module 'striate.layers' got 'zzz'; {needs}. docs/keras.md lists them."),
+        (striate.ops, "fft", f"Module 'striate.ops' got Keras's 'fft'; {needs} (not written yet). docs/keras.md"),
+        (striate.layers, "__zzz__", "module 'striate.layers' has no attribute '__zzz__'"),
+    ):
+        assert not hasattr(place, name)
+        assert getattr(place, name, None) is None
+        with pytest.raises(AttributeError, match=re.escape(text)):
+            getattr(place, name)
+
+
+@pytest.mark.parametrize("name", striate.MODULES)
+def test_imports_of_absent_names_say_why(name):
+    with pytest.raises(ImportError, match=f"Module 'striate.{name}' got 'zzz'; it needs one of the names that are"):
+        exec(f"from striate.{name} import zzz")
+    with pytest.raises(ImportError, match=r"got Keras's 'applications'; it needs .* \(striate never uses the network"):
+        exec("from striate import applications")
 
 
 def test_importing_striate_imports_nothing_else():

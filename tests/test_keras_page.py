@@ -2,12 +2,15 @@
 
 import fnmatch
 import importlib.util
+import re
+import types
 from pathlib import Path
 
 import keras
 import pytest
 
 import striate
+from striate.foundation import absent
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,19 +35,53 @@ def test_what_is_there_and_what_is_not(maker):
     assert "| `model_to_dot` | striate draws without Graphviz" in text
     applications = maker.section("applications", "Applications")
     assert applications[2] == f"`keras.applications`: 0 of {len(maker.public_names(keras.applications))}."
-    assert maker.reason("layers", "NobodyKnows") == maker.LATER
+    assert maker.reason("layers", "NobodyKnows") is None
+    assert "| `Circle`, `circle` | not written yet |" in text
 
 
 def test_every_module_of_striate_is_on_the_page(maker):
     assert set(striate.MODULES) <= set(maker.PLACES)
 
 
-def test_no_reason_is_out_of_date(maker):
-    missing = [
-        f"{path}.{name}"
+def test_every_namespace_of_keras_is_on_the_page(maker):
+    found = {name for name in dir(keras) if isinstance(getattr(keras, name), types.ModuleType)}
+    alone = {"legacy"}  # nothing in it but another namespace
+    assert {name for name in found if not name.startswith("_")} - {"src"} - alone <= set(maker.PLACES)
+    for name in ("Variable", "KerasTensor", "Function", "Operation", "device", "name_scope"):
+        assert f"`{name}`" in "\n".join(maker.section("", "At the top"))
+
+
+def missing(maker):
+    """Namespace and name of all that Keras has and striate does not, namespaces included."""
+    names = [
+        (path, name)
         for path in maker.PLACES
         for name in maker.public_names(maker.find(path, "keras"))
         if not (place := maker.find(path, "striate")) or not maker.is_there(place, name)
     ]
-    unused = [pattern for pattern in maker.REASONS if not fnmatch.filter(missing, pattern)]
+    spaces = [*maker.PLACES, "legacy"]
+    parts = [path.rpartition(".") for path in spaces if maker.find(path, "striate") is None]
+    return names + [(path, name) for path, _, name in parts]
+
+
+def test_no_reason_is_out_of_date(maker):
+    names = {f"{path}.{name}".removeprefix(".") for path, name in missing(maker)}
+    unused = [pattern for pattern in absent.REASONS if not fnmatch.filter(names, pattern)]
     assert not unused, "reasons for names that are there, or that Keras does not have"
+    listed = {f"{path}.{name}" for path, words in absent.NOT_WRITTEN.items() for name in words.split()}
+    assert listed <= names
+
+
+def test_errors_give_the_reasons_of_the_page(maker):
+    text, count = maker.page(), 0
+    for path, name in missing(maker):
+        place = maker.find(path, "striate")
+        if place is None or hasattr(place, name):  # functions that refuse in words of their own
+            continue
+        with pytest.raises(AttributeError) as caught:
+            getattr(place, name)
+        why = re.fullmatch(r"one of the names that are there \((.*)\)", getattr(caught.value, "needs", ""))
+        assert why, (path, name, str(caught.value))
+        assert f" | {why[1]} |" in text
+        count += 1
+    assert count > 100

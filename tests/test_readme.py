@@ -1,4 +1,4 @@
-"""The README's Python blocks run, one after the other, and print what it says; its commands exist."""
+"""The Python blocks of README and docs run, one after the other, and print what they say; commands exist."""
 
 import contextlib
 import doctest
@@ -6,6 +6,8 @@ import io
 import re
 import shlex
 from pathlib import Path
+
+import pytest
 
 from striate.apps.cli import app
 from striate.utils import clear_session
@@ -15,9 +17,9 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
-def blocks() -> list[tuple[str, str, int]]:
+def blocks(page: str = "README.md") -> list[tuple[str, str, int]]:
     """Language, text and the number of the lines above, of every block that says its language."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / page).read_text(encoding="utf-8")
     return [(found[1], found[2], text.count("\n", 0, found.start(2))) for found in BLOCK.finditer(text)]
 
 
@@ -27,24 +29,25 @@ def commands(program: str) -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in lines if line.startswith(f"{program} ")]
 
 
-def run(code: str, line: int, namespace: dict) -> str:
-    """What the code prints; errors tell the README's own lines."""
+def run(code: str, page: str, line: int, namespace: dict) -> str:
+    """What the code prints; errors tell the page's own lines."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(compile("\n" * line + code, ROOT / "README.md", "exec"), namespace)
+        exec(compile("\n" * line + code, ROOT / page, "exec"), namespace)
     return printed.getvalue()
 
 
-def test_blocks_run_and_print_what_follows_them(tmp_path, monkeypatch):
+@pytest.mark.parametrize("page", ["README.md", "docs/habits.md"])
+def test_blocks_run_and_print_what_follows_them(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
     clear_session()
     namespace, printed, compared = {}, "", 0
-    for language, text, line in blocks():
+    for language, text, line in blocks(page):
         if language == "python":
-            printed = run(text, line, namespace)
+            printed = run(text, page, line, namespace)
         elif language == "text":
-            assert doctest.OutputChecker().check_output(text, printed, OPTIONS), f"README line {line}:\n{printed}"
+            assert doctest.OutputChecker().check_output(text, printed, OPTIONS), f"{page} line {line}:\n{printed}"
             compared += 1
     assert compared >= 5
 

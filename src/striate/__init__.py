@@ -10,6 +10,7 @@ quick:
 """
 
 import importlib
+import sys
 from typing import Any
 
 __version__ = "0.1.0"
@@ -54,7 +55,9 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"{__name__}.{name}")
     if name in _HOMES:
         return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from striate.foundation.absent import absent  # noqa: PLC0415 - only where something is wrong
+
+    raise absent(__name__, name, sys._getframe(1))
 
 
 def __dir__() -> list[str]:

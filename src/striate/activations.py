@@ -1,5 +1,6 @@
 """Activation functions by Keras's names: `striate.activations.relu(x)`."""
 
+from striate.foundation.absent import explain_absent
 from striate.layers.activation import (
     celu,
     elu,
@@ -18,7 +19,6 @@ from striate.layers.activation import (
     relu,
     relu6,
     selu,
-    serialize,
     sigmoid,
     silu,
     soft_shrink,
@@ -33,7 +33,8 @@ from striate.layers.activation import (
     tanh_shrink,
     threshold,
 )
-from striate.layers.activation import find as get
+from striate.layers.activation_names import find as get
+from striate.layers.activation_names import serialize
 
 swish, hard_swish = silu, hard_silu
 deserialize = get
@@ -75,3 +76,5 @@ __all__ = [
     "tanh_shrink",
     "threshold",
 ]
+
+explain_absent(__name__)

@@ -1,5 +1,6 @@
 """Callbacks, where Keras has them."""
 
+from striate.foundation.absent import explain_absent
 from striate.training.averages import SwapEMAWeights
 from striate.training.backup import BackupAndRestore
 from striate.training.callbacks import Callback, CallbackList, CSVLogger, EarlyStopping, History, ModelCheckpoint
@@ -25,3 +26,5 @@ __all__ = [
     "TensorBoard",
     "TerminateOnNaN",
 ]
+
+explain_absent(__name__)

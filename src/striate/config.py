@@ -1,9 +1,13 @@
 """What holds for all layers, where Keras has it."""
 
+from striate.foundation.absent import explain_absent
 from striate.foundation.checks import UnsupportedError
+from striate.foundation.explain import explaining
 from striate.layers.policy import dtype_policy, set_dtype_policy
 
 __all__ = ["dtype_policy", "floatx", "set_dtype_policy", "set_floatx"]
+
+explain_absent(__name__)
 
 
 def floatx() -> str:
@@ -16,6 +20,7 @@ def floatx() -> str:
     return "float32"
 
 
+@explaining
 def set_floatx(value: str) -> None:
     """Accept float32, which it is.
 

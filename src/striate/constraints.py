@@ -1,5 +1,6 @@
 """What weights are brought back to after every step, where Keras has it."""
 
+from striate.foundation.absent import explain_absent
 from striate.layers.constraints import (
     Constraint,
     MaxNorm,
@@ -30,3 +31,5 @@ __all__ = [
     "serialize",
     "unit_norm",
 ]
+
+explain_absent(__name__)

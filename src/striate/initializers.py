@@ -1,5 +1,6 @@
 """First values of weights, where Keras has them, under both of its spellings: `HeNormal` and `he_normal`."""
 
+from striate.foundation.absent import explain_absent
 from striate.layers.initializers import (
     Constant,
     GlorotNormal,
@@ -70,3 +71,5 @@ __all__ = [
     "variance_scaling",
     "zeros",
 ]
+
+explain_absent(__name__)

@@ -1,5 +1,6 @@
 """Precisions, where Keras has them."""
 
+from striate.foundation.absent import explain_absent
 from striate.layers.policy import DTypePolicy, dtype_policy, set_dtype_policy
 from striate.training.optimizers import LossScaleOptimizer
 
@@ -14,3 +15,5 @@ __all__ = [
     "set_dtype_policy",
     "set_global_policy",
 ]
+
+explain_absent(__name__)

@@ -1,5 +1,6 @@
 """Random arrays, where Keras has them."""
 
+from striate.foundation.absent import explain_absent
 from striate.ops.chance import (
     SeedGenerator,
     categorical,
@@ -12,3 +13,5 @@ from striate.ops.chance import (
 )
 
 __all__ = ["SeedGenerator", "categorical", "dropout", "normal", "randint", "shuffle", "truncated_normal", "uniform"]
+
+explain_absent(__name__)

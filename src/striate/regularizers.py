@@ -1,5 +1,6 @@
 """Penalties on weights, where Keras has them."""
 
+from striate.foundation.absent import explain_absent
 from striate.layers.regularizers import (
     L1,
     L1L2,
@@ -30,3 +31,5 @@ __all__ = [
     "orthogonal_regularizer",
     "serialize",
 ]
+
+explain_absent(__name__)

@@ -1,5 +1,6 @@
 """Saving and loading, where Keras has it."""
 
+from striate.foundation.absent import explain_absent
 from striate.foundation.custom_objects import (
     custom_object_scope,
     get_custom_objects,
@@ -21,3 +22,5 @@ __all__ = [
     "register_keras_serializable",
     "save_model",
 ]
+
+explain_absent(__name__)

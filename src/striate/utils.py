@@ -13,7 +13,8 @@ from striate.data.py_dataset import PyDataset
 from striate.data.sequences import pad_sequences, timeseries_dataset_from_array
 from striate.data.tensors import as_array
 from striate.data.text_directory import text_dataset_from_directory
-from striate.foundation.checks import UnsupportedError, UserError, check_int, check_number, is_int
+from striate.foundation.absent import explain_absent
+from striate.foundation.checks import UnsupportedError, UserError, check_flag, check_int, check_number, is_int
 from striate.foundation.custom_objects import (
     custom_object_scope,
     get_custom_objects,
@@ -21,7 +22,8 @@ from striate.foundation.custom_objects import (
     get_registered_object,
     register_keras_serializable,
 )
-from striate.foundation.names import clear_names as clear_session
+from striate.foundation.explain import explaining
+from striate.foundation.names import clear_names
 from striate.models.plot import plot_model
 
 CustomObjectScope = custom_object_scope
@@ -54,11 +56,34 @@ __all__ = [
     "to_categorical",
 ]
 
+explain_absent(__name__)
+
 
 # More classes than anyone has; one-hot rows of them would not fit into memory.
 _MOST = 2**31
 
 
+@explaining
+def clear_session(free_memory: bool = True) -> None:
+    """Start counting automatic names anew: the next Dense is called `dense`.
+
+    Args:
+        free_memory: Keras's; nothing is kept here that could be freed.
+
+    Raises:
+        UserError: It is neither True nor False.
+
+    Example:
+        >>> from striate.layers import Dense
+        >>> clear_session()
+        >>> Dense(2).name
+        'dense'
+    """
+    check_flag("clear_session", "free_memory", free_memory)
+    clear_names()
+
+
+@explaining
 def set_random_seed(seed: int) -> None:
     """Start the global random generators of Python, NumPy and torch from this number.
 
@@ -80,6 +105,7 @@ def set_random_seed(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+@explaining
 def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
     """Class numbers as one-hot rows.
 
@@ -113,6 +139,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
     return np.eye(num_classes or count)[whole]
 
 
+@explaining
 def normalize(x: Any, axis: int = -1, order: float = 2) -> np.ndarray:
     """Rows of an array divided by their length, those of length 0 left as they are.
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from striate.apps import cli
+from striate.kernels.library import REFERENCE, UNITS, Library
 from striate.layers import Dense
 from striate.models import Sequential
 
@@ -283,8 +285,13 @@ def test_summary(strip, finished):
     code, out, _ = strip("summary", finished)
     assert code == 0
     assert "conv_1 (Conv2D)" in out
-    assert "spec classes" in out
-    assert "metrics accuracy value" in out
+    lines = out[out.index("task  ") :].splitlines()
+    assert len(lines) <= 8
+    facts = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in lines[:-2])
+    accuracy = json.loads((finished / "evaluation/metrics.json").read_text())["accuracy"]["value"]
+    assert facts["task"] == "classification"
+    assert facts["classes"] == "cat, dog, owl"
+    assert facts["test accuracy"].startswith(f"{100 * accuracy:.1f}\N{NARROW NO-BREAK SPACE}% (95 % interval ")
     assert out.splitlines()[-1].startswith("Next: striate predict")
     assert json.loads(strip("summary", finished / "model.keras", "--json")[1])["contents"]["task"] == "classification"
 
@@ -294,6 +301,7 @@ def test_summary_of_a_plain_model(strip, tmp_path):
     code, out, _ = strip("summary", tmp_path / "plain.keras")
     assert code == 0
     assert "dense" in out
+    assert "--json" not in out  # the file holds nothing else
 
 
 def test_doctor(strip):
@@ -304,13 +312,30 @@ def test_doctor(strip):
     assert json.loads(strip("doctor", "--json")[1])["versions"]["torch"]
 
 
+@pytest.mark.parametrize("unit", [*UNITS, REFERENCE])
+def test_doctor_says_in_words_which_kernels_run(strip, monkeypatch, unit):
+    found = None if unit == REFERENCE else Library(None, unit)
+    monkeypatch.setattr("striate.apps.machine.library", lambda: found)
+    code, out, _ = strip("doctor")
+    assert code == 0
+    assert f" {unit}: {'plain PyTorch' if found is None else 'compiled, for '}" in out
+
+
 def test_doctor_says_what_is_missing(strip, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     code, out, _ = strip("doctor")
     assert code == 0
     assert "Missing: mlxtend, for `striate demo`" in out
+    assert "Missing: tensorboard, for the callback TensorBoard" in out
     assert "everything else works" in out
     assert out.splitlines()[-1] == "Next: striate train FOLDER"
+
+
+def test_one_file_left_out_is_one_file(strip, pictures, tmp_path):
+    data = shutil.copytree(pictures, tmp_path / "pets")
+    (data / "cat" / "00.png").write_bytes(b"")
+    _, out, _ = strip("train", data, "--epochs", "1", "--size", "small", "--out", "run")
+    assert "1 file left out: see run/data_report.html" in out
 
 
 def test_python_dash_m():

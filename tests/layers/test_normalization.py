@@ -160,3 +160,17 @@ def test_what_keras_has_and_striate_has_not_is_refused(cls: type, argument: dict
         UnsupportedError, match=rf"got {name}=.*; it needs {name}=.*striate does not support other values"
     ):
         cls(**argument)
+
+
+@pytest.mark.parametrize("channels", [3, 16])
+def test_group_normalization_of_an_input_that_needs_no_gradient(channels):
+    """Torch's own gradient ends the process there, where channels lie last."""
+    layer, x = GroupNormalization(1), torch.randn(4, 8, 7, channels)
+    layer.build(x.shape)
+    found = []
+    for value in (x, x.clone().requires_grad_()):
+        layer.zero_grad()
+        layer(value).square().sum().backward()
+        found.append([weight.grad for weight in layer.parameters()])
+    for one, two in zip(*found, strict=True):
+        torch.testing.assert_close(one, two)

@@ -54,7 +54,6 @@ def test_arithmetic_is_that_of_keras(name, tmp_path):
         lambda x: x / 0,
         lambda x: x**2,
         lambda x: x @ x,
-        lambda x: x[:, 0],
         lambda x: x + Input((5,)),
         lambda x: x + True,
         lambda x: x + "1",
@@ -65,7 +64,14 @@ def test_arithmetic_is_that_of_keras(name, tmp_path):
     ],
 )
 def test_what_no_layer_computes_is_refused(compute):
-    with pytest.raises(
-        UserError, match=r"Symbol '\w+' got arithmetic that no layer does, .*; it needs layers: .*\. Use"
-    ):
+    with pytest.raises(UserError, match=r"Symbol '\w+' got arithmetic that no layer does; it needs layers: .*\. Use"):
         compute(Input((3, 5)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "layer"),
+    [((3, 5), "Cropping1D"), ((3, 5, 1), "Cropping2D"), ((2, 3, 5, 1), "Cropping3D"), ((3,), "Reshape or Flatten")],
+)
+def test_parts_of_symbols_have_layers(shape, layer):
+    with pytest.raises(UserError, match=rf"got a part to be taken; it needs layers: .*\. Use {layer}; for other parts"):
+        Input(shape)[:, 1:]

@@ -272,5 +272,5 @@ def test_classes_of_ones_own_go_by_their_registered_name(tmp_path):
     there = keras.saving.load_model(tmp_path / "own.keras", custom_objects={"mine>Clip": Theirs})
     assert there.layers[0].kernel_constraint.limit == 0.25
     saving.get_custom_objects().pop("mine>Clip")
-    with pytest.raises(UserError, match=r"Dense '.*' got constraint 'Clip'; it needs a known constraint"):
+    with pytest.raises(UserError, match=r"Dense '.*' got constraint 'Clip'; it needs a constraint of striate's"):
         models.load_model(tmp_path / "own.keras")

@@ -102,7 +102,7 @@ REFUSED = {
     "a registered class": (
         form("Scale", module="builtins", registered_name="my>Scale", factor=2),
         UserError,
-        r"got the class 'my>Scale' of module 'builtins'; .* Pass custom_objects=\{'Scale': the class\} if it is",
+        r"got the class 'my>Scale' of module 'builtins'; .* or pass custom_objects=\{'Scale': the class\}",
     ),
     "a class of ones own that hides behind a known one": (
         form("Dense", registered_name="evil>Dense", units=1),
@@ -230,7 +230,7 @@ def test_a_class_of_ones_own_is_made_where_it_is_named(layer):
     cls = type(layer)
     text = json.loads(json.dumps(serialize(layer)))
     assert text["registered_name"] == cls.__name__
-    with pytest.raises(UserError, match=f"Pass custom_objects={{{{?'{cls.__name__}': the class"):
+    with pytest.raises(UserError, match=f"or pass custom_objects={{{{?'{cls.__name__}': the class"):
         deserialize(text)
     with custom_object_scope({cls.__name__: cls}):
         assert deserialize(text).get_config() == layer.get_config()

@@ -346,7 +346,7 @@ def test_a_subclass_without_forward_says_so():
 
 
 def test_a_subclass_has_no_graph_and_says_so():
-    with pytest.raises(UserError, match=r"got no input shape yet; it needs a known input shape for this. Call build"):
+    with pytest.raises(UserError, match=r"got a forward of its own; it needs a graph of layers for this"):
         _ = Net().output_shape
 
 

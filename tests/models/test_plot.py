@@ -6,6 +6,7 @@ import pytest
 
 from striate import utils
 from striate.foundation.checks import UnsupportedError, UserError
+from striate.foundation.custom_objects import register_keras_serializable
 from striate.layers import (
     Activation,
     Add,
@@ -55,6 +56,10 @@ def test_options_show_what_they_are_called():
     assert shapes.count("Input shape") > shapes.count("Output shape") - 2  # merges have several
     assert "float32" in texts(utils.plot_model(model, None, show_dtype=True))
     assert "relu" in texts(utils.plot_model(model, None, show_layer_activations=True))
+    own = register_keras_serializable("own")(abs)
+    assert "own>abs" in texts(
+        utils.plot_model(Sequential([Input((2,)), Dense(1, activation=own)]), None, show_layer_activations=True)
+    )
     assert "yes" in texts(utils.plot_model(model, None, show_trainable=True))
     model.trainable = False
     assert "no" in texts(utils.plot_model(model, None, show_trainable=True))

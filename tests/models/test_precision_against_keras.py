@@ -173,9 +173,10 @@ def test_a_precision_is_torchs_autocast_with_outputs_in_float32(half):
     loss = model.evaluate(X[:8], Y[:8], verbose=0)
     assert loss == pytest.approx(np.mean((Y[:8] - expected.detach().numpy()[:, 0]) ** 2), rel=1e-6)
     inner = Model(model.input, model.output)
-    assert torch.equal(inner(X[:8]), plain), "another model of the same layers has a precision of its own"
+    # Layers that are listened to run one by one, those of `plain` as the plan has them: not the same last bit.
+    assert torch.allclose(inner(X[:8]), plain, rtol=1e-5), "another model of the same layers has a precision of its own"
     model.compile("sgd", "mse")
-    assert torch.equal(model(X[:8]), plain)
+    assert torch.allclose(model(X[:8]), plain, rtol=1e-5)
 
 
 def test_a_layer_that_was_told_a_dtype_keeps_to_it():

@@ -363,6 +363,9 @@ def test_the_tutorial_at_100_columns():
         " Non-trainable params: 0 (0.00 B)",
         " FLOPs per item: 14.6 M",
         " Activations per item: 721.3 KB",
+        "",
+        " FLOPs: additions and multiplications for one item; Receptive Field: input cells that one cell sees;",
+        " Output: memory for one item; all: the whole input",
     ]
 
 
@@ -383,6 +386,20 @@ def test_what_there_is_no_room_for_is_named():
     assert room
     assert "Left out" not in Summary(tutorial(striate)).text(int(room[1]))
     assert "Left out" in Summary(tutorial(striate)).text(int(room[1]) - 1)
+
+
+def test_the_legend_says_what_is_shown_and_no_more():
+    room = Summary(tutorial(striate)).text(200).splitlines()[-1]
+    assert "Receptive Field: " in room
+    assert "Output: memory" in room
+    assert "-: " not in room
+    assert "?: " not in room
+    narrow = Summary(tutorial(striate)).text(64)
+    assert " FLOPs: additions and multiplications for one item" in narrow.splitlines()
+    own = Summary(Sequential([striate.layers.Conv2D(2, 3, input_shape=(8, 8, 3)), torch.nn.Hardshrink()]))
+    assert own.text(200).endswith("Output: memory for one item; -: nothing to tell")
+    assert "<p>FLOPs: additions" in own.html()
+    assert Summary(unbuilt(striate)).text(200).endswith("; ?: not known")
 
 
 def test_columns_come_when_there_is_something_to_tell():

@@ -8,9 +8,22 @@ import numpy as np
 import pytest
 import torch
 
+import striate.layers
 from striate import activations
 from striate.foundation.checks import UserError
-from striate.layers import ELU, Activation, Conv2D, Dense, Input, LeakyReLU, PReLU, ReLU, Softmax, activation
+from striate.layers import (
+    ELU,
+    Activation,
+    Conv2D,
+    Dense,
+    Input,
+    LeakyReLU,
+    PReLU,
+    ReLU,
+    Softmax,
+    activation,
+    activation_names,
+)
 from striate.layers.symbol import ShapeError
 
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 3.0, -3.0, 6.0, 1e-8, -1e-8, 20.0, -20.0, 90.0, -90.0, 1e4, -1e4, 1e30, -1e30]
@@ -51,25 +64,25 @@ def test_softmax_of_large_values_is_that_of_keras():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_survive_files(name: str):
-    function = activation.get(name)
-    assert activation.get(activation.serialize(function)) is function
-    assert activation.get({"class_name": "function", "config": name}) is function
-    assert keras.activations.get(activation.serialize(function)) is not None
+    function = activation_names.get(name)
+    assert activation_names.get(activation_names.serialize(function)) is function
+    assert activation_names.get({"class_name": "function", "config": name}) is function
+    assert keras.activations.get(activation_names.serialize(function)) is not None
 
 
 def test_none_is_the_identity_and_functions_are_themselves():
-    assert activation.get(None) is activation.linear
-    assert activation.get(torch.sin) is torch.sin
+    assert activation_names.get(None) is activation.linear
+    assert activation_names.get(torch.sin) is torch.sin
 
 
 def test_unknown_name_is_refused_with_the_nearest():
     with pytest.raises(UserError, match=r"activation='rellu'; it needs the name of a known .* Did you mean 'relu'\?"):
-        activation.get("rellu")
+        activation_names.get("rellu")
 
 
 def test_own_function_is_not_saved():
     with pytest.raises(UserError, match=r"the function 'sin'; it needs one known by name, since files carry no code"):
-        activation.serialize(torch.sin)
+        activation_names.serialize(torch.sin)
 
 
 FUNCTIONS = [name for name in activations.__all__ if name not in ("deserialize", "get", "serialize")]
@@ -163,8 +176,19 @@ def test_threshold_as_a_layer_needs_its_numbers():
 
 
 def test_a_symbol_is_refused_with_the_layer_to_use():
-    with pytest.raises(UserError, match=r"Symbol 'x' got torch's relu; it needs layers.* Use a layer"):
-        activations.relu(Input((3,), name="x"))
+    text = r"Symbol 'x' got activations\.relu; it needs layers.* Use layers\.Activation\('relu'\) or layers\.ReLU\(\)"
+    with pytest.raises(UserError, match=text):
+        activations.relu(Input((3,), name="x"), max_value=6)
+    with pytest.raises(UserError, match=r"got activations\.tanh; .* Use layers\.Activation\('tanh'\), called on"):
+        activations.tanh(Input((3,), name="x"))
+    with pytest.raises(UserError, match=r"got torch's relu; it needs layers.* Use a layer"):
+        torch.relu(Input((3,), name="x"))
+
+
+@pytest.mark.parametrize("name", sorted(activation.WITH_LAYERS))
+def test_the_layers_that_are_suggested_are_there(name):
+    assert hasattr(striate.layers, activation.WITH_LAYERS[name])
+    assert "Use layers." in activation._layer_for(name)
 
 
 @pytest.mark.parametrize("value", [-0.1, None, "steep", float("nan")])
@@ -226,3 +250,18 @@ def test_masks_of_softmax_that_do_not_stretch_are_refused(shape: tuple[int, ...]
         UserError, match=r"^Softmax 's' got a mask of shape .*; it needs one that stretches to \(2, 3, 4\)\."
     ):
         Softmax(name="s")(torch.ones(2, 3, 4), mask=torch.ones(shape))
+
+
+def test_prelu_and_its_gradients_at_zero_are_those_of_keras():
+    found = []
+    for cls in (PReLU, keras.layers.PReLU):
+        layer = cls(shared_axes=[1])
+        x = torch.tensor([[[-2.0], [-0.0], [0.0], [3.0], [-1e30]]], requires_grad=True)
+        layer(x)
+        layer.set_weights([np.array([[0.25]], "float32")])
+        y = layer(x)
+        alpha = layer.alpha if cls is PReLU else layer.alpha.value
+        gradients = torch.autograd.grad((y * torch.arange(1.0, 6.0)[:, None]).sum(), (x, alpha))
+        found.append((y.detach(), *gradients))
+    for got, expected in zip(*found, strict=True):
+        torch.testing.assert_close(got, expected, rtol=0, atol=0)

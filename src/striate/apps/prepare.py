@@ -98,7 +98,7 @@ def started(request: Request, run: RunFolder, output: Output) -> Prepared:
     run.event("started", command=command_line(*request.command(run.path)))
     lost, twice = len(samples.quarantined), report["duplicates"]["across_parts"]
     if lost:
-        output.say(f"{lost} files left out: see {run.path / 'data_report.html'}", "yellow")
+        output.say(f"{lost} {'file' if lost == 1 else 'files'} left out: see {run.path / 'data_report.html'}", "yellow")
     if twice:
         output.say(f"{twice} samples stand in more than one part: see {run.path / 'data_report.html'}", "yellow")
     return Prepared(run, task, spec, samples, parts)

@@ -11,13 +11,15 @@ import torch.nn.functional as F
 
 from striate.data.labelled_files import FileKind, Wanted
 from striate.data.pictures import decode, resize
-from striate.foundation.checks import UnsupportedError, UserError, check_choice, check_ints
+from striate.foundation.checks import UnsupportedError, UserError, check_choice, check_flag, check_ints
+from striate.foundation.explain import explaining
 
 _EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 _KIND = FileKind("image_dataset_from_directory", "picture", _EXTENSIONS)
 _MODES = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}
 
 
+@explaining
 def image_dataset_from_directory(
     directory: str | os.PathLike[str],
     labels: str | Sequence[int] | None = "inferred",
@@ -124,6 +126,7 @@ def _refuse_unsupported(interpolation: str, data_format: str | None, format: str
         if refused:
             needs = f"{known}: striate does not support other values of this Keras argument"
             raise UnsupportedError(_KIND.where, f"{name}={value!r}", needs, f"Leave {name} out.")
-    if crop and pad:
+    crop = check_flag(_KIND.where, "crop_to_aspect_ratio", crop)
+    if check_flag(_KIND.where, "pad_to_aspect_ratio", pad) and crop:
         got = "crop_to_aspect_ratio=True and pad_to_aspect_ratio=True"
         raise UserError(_KIND.where, got, "one of them", "Crop to lose the edges, pad to keep them.")

@@ -1,6 +1,7 @@
 """The one thing that training, evaluation and prediction draw batches from."""
 
 import itertools
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -90,7 +91,7 @@ def check_finite(batch: Batch, number: int, where: str = "fit", feed: Feed | Non
         striate.foundation.checks.UserError: fit got NaN in x, sample 1 of batch 3; it needs finite numbers. ...
     """
     for name, tensor in named_leaves("x", batch.x):
-        if not tensor.is_floating_point() or torch.isfinite(tensor.sum()):
+        if not tensor.is_floating_point() or math.isfinite(tensor.sum()):
             continue
         bad = ~torch.isfinite(tensor).reshape(len(tensor), -1).all(dim=1)
         if not bad.any():  # the sum of finite numbers overflowed

@@ -12,10 +12,12 @@ from striate.data.dataset import Dataset
 from striate.data.elements import as_element, count_slices
 from striate.data.tensors import is_array, map_leaves
 from striate.foundation.checks import UnsupportedError, UserError, is_int
+from striate.foundation.explain import explaining
 
 _WHERE = "split_dataset"
 
 
+@explaining
 def split_dataset(
     dataset: Any,
     left_size: float | None = None,
@@ -58,6 +60,9 @@ def split_dataset(
     if not isinstance(dataset, list | tuple) and not is_array(dataset):
         needs = "an array, a list or tuple of arrays, or a torch Dataset"
         raise UserError(_WHERE, f"a {type(dataset).__name__}", needs, "Convert it first: np.asarray(data).")
+    if isinstance(dataset, list | tuple) and any(isinstance(part, str | bytes) for part in dataset):
+        fix = "Split their numbers, numpy.arange(len(texts)), and take the texts by them."
+        raise UserError(_WHERE, f"a {type(dataset).__name__} of texts", "arrays of numbers", fix)
     single = is_array(dataset) or (bool(dataset) and np.ndim(dataset[0]) == 0)
     arrays = as_element(_WHERE, dataset if single else tuple(dataset))
     count = count_slices(_WHERE, arrays)

@@ -10,6 +10,7 @@ import numpy as np
 from striate.data.pictures import decode
 from striate.data.tensors import as_array, as_dtype
 from striate.foundation.checks import UserError, check_choice, check_flag, check_ints, check_path
+from striate.foundation.explain import explaining
 from striate.foundation.files import atomic_path
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ _METHODS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 _FORMATS = {"jpg": "jpeg", "tif": "tiff"}
 
 
+@explaining
 def load_img(
     path: str | os.PathLike[str] | io.BytesIO,
     color_mode: str = "rgb",
@@ -62,6 +64,7 @@ def _middle(size: tuple[int, int], wanted: tuple[int, int]) -> tuple[int, int, i
     return left, top, left + width, top + height
 
 
+@explaining
 def img_to_array(img: "Image", data_format: str | None = None, dtype: Any = None) -> np.ndarray:
     """An image of Pillow's as numbers.
 
@@ -88,6 +91,7 @@ def img_to_array(img: "Image", data_format: str | None = None, dtype: Any = None
     return pixels.transpose(2, 0, 1) if _is_first("img_to_array", data_format) else pixels
 
 
+@explaining
 def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dtype: Any = None) -> "Image":
     """Numbers as an image of Pillow's.
 
@@ -122,6 +126,7 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
     return Image.fromarray(pixels[..., 0].astype(np.int32 if pixels.max() > 255 else np.uint8))
 
 
+@explaining
 def save_img(
     path: str | os.PathLike[str] | io.BytesIO,
     x: Any,

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from striate.foundation.checks import UserError, check_choice, check_ints
+from striate.foundation.explain import explaining
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -62,6 +63,7 @@ def header_mode(source: str | os.PathLike[str] | bytes) -> str | None:
         return None
 
 
+@explaining
 def resize(
     picture: np.ndarray, size: int | tuple[int, int], *, antialias: bool, method: str = "bilinear"
 ) -> np.ndarray:

@@ -9,8 +9,10 @@ import torch
 from striate.data.dataset import AUTOTUNE, Dataset
 from striate.data.tensors import as_array, as_dtype
 from striate.foundation.checks import UnsupportedError, UserError, check_choice, check_flag, check_int
+from striate.foundation.explain import explaining
 
 
+@explaining
 def pad_sequences(
     sequences: Sequence[Any],
     maxlen: int | None = None,
@@ -43,9 +45,11 @@ def pad_sequences(
     padding = check_choice(where, "padding", padding, ["pre", "post"])
     truncating = check_choice(where, "truncating", truncating, ["pre", "post"])
     kind = as_dtype(where, dtype)
-    if isinstance(sequences, str) or not all(map(_has_length, [sequences, *_rows(sequences)])):
+    if not all(map(_has_length, [sequences, *_rows(sequences)])):
         needs = "a list of lists of numbers"
-        raise UserError(where, f"sequences of type {type(sequences).__name__}", needs, "Pass [[1, 2], [3]].")
+        kinds = [type(row).__name__ for row in (sequences, *_rows(sequences)) if not _has_length(row)]
+        got = f"sequences of type {type(sequences).__name__}" + f" with a {kinds[0]} in it" * _has_length(sequences)
+        raise UserError(where, got, needs, "Pass [[1, 2], [3]].")
     longest = max((len(row) for row in sequences), default=0)
     length = longest if maxlen is None else check_int(where, "maxlen", maxlen)
     shape = next((np.asarray(row).shape[1:] for row in sequences if len(row)), ())
@@ -64,6 +68,7 @@ def pad_sequences(
     return padded
 
 
+@explaining
 def timeseries_dataset_from_array(
     data: Any,
     targets: Any,
@@ -140,7 +145,8 @@ def timeseries_dataset_from_array(
 
 
 def _has_length(row: Any) -> bool:
-    return hasattr(row, "__len__") and getattr(row, "ndim", 1) > 0  # arrays without axes have one that fails
+    """Whether it is a sequence of numbers; arrays without axes have a length that fails, and texts count letters."""
+    return hasattr(row, "__len__") and getattr(row, "ndim", 1) > 0 and not isinstance(row, str | bytes)
 
 
 def _rows(sequences: Any) -> Sequence[Any]:

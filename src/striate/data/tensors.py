@@ -80,6 +80,7 @@ def as_tensor(where: str, name: str, value: Any) -> torch.Tensor:
     """
     if isinstance(value, torch.Tensor):
         _check_dtype(where, name, str(value.dtype).removeprefix("torch."), value.dtype.is_complex)
+        _check_memory(where, name, value)
         value = value.detach()
         return value.float() if value.dtype == torch.float64 else value
     array = as_array(where, name, value)
@@ -113,6 +114,7 @@ def as_array(where: str, name: str, value: Any) -> np.ndarray:
         array([1., 1.], dtype=float32)
     """
     if isinstance(value, torch.Tensor):
+        _check_memory(where, name, value)
         value = value.detach().cpu()
     known = isinstance(value, list | tuple | int | float | np.generic) or is_array(value)
     if not known and not hasattr(value, "__array_interface__"):  # Pillow's images have that
@@ -125,6 +127,16 @@ def as_array(where: str, name: str, value: Any) -> np.ndarray:
         raise UserError(where, f"{name} as a ragged list", "rows that all have one shape", fix) from error
     _check_dtype(where, name, str(array.dtype), array.dtype.kind not in "biuf")
     return array
+
+
+def _check_memory(where: str, name: str, value: torch.Tensor) -> None:
+    """Refuse tensors whose numbers do not lie in memory one beside the other: sparse ones, and those without any."""
+    if value.layout is not torch.strided:
+        kind = str(value.layout).removeprefix("torch.")
+        raise UserError(where, f"{name} as a tensor of {kind}", "a dense tensor", "Make it dense with to_dense().")
+    if value.is_meta:
+        fix = "Make it on another device: a tensor on meta has a shape alone."
+        raise UserError(where, f"{name} on the device meta", "a tensor that holds numbers", fix)
 
 
 def as_dtype(where: str, dtype: Any) -> np.dtype:

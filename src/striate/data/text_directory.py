@@ -7,10 +7,12 @@ from typing import Any
 
 from striate.data.labelled_files import FileKind, Wanted
 from striate.foundation.checks import UnsupportedError, UserError, check_int
+from striate.foundation.explain import explaining
 
 _KIND = FileKind("text_dataset_from_directory", "text", (".txt",))
 
 
+@explaining
 def text_dataset_from_directory(
     directory: str | os.PathLike[str],
     labels: str | Sequence[int] | None = "inferred",

@@ -3,6 +3,7 @@
 import os
 
 from striate.data.local import Pair, load_pictures
+from striate.foundation.explain import explaining
 
 __all__ = ["load_data"]
 
@@ -13,6 +14,7 @@ _HOW = (
 )
 
 
+@explaining
 def load_data(path: str | os.PathLike[str] | None = None) -> tuple[Pair, Pair]:
     """The 50,000 pictures to train on and the 10,000 to test on, from a copy on this machine.
 

@@ -3,6 +3,7 @@
 import os
 
 from striate.data.local import DEBIAN_FASHION, Pair, keras_folder, load_pictures
+from striate.foundation.explain import explaining
 
 __all__ = ["load_data"]
 
@@ -12,6 +13,7 @@ _HOW = (
 )
 
 
+@explaining
 def load_data(path: str | os.PathLike[str] | None = None) -> tuple[Pair, Pair]:
     """The 60,000 pictures to train on and the 10,000 to test on, from a copy on this machine.
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from striate.data.idx import mnist_5k
 from striate.data.local import Pair, load_pictures
+from striate.foundation.explain import explaining
 
 __all__ = ["load_data", "load_digits"]
 
@@ -15,6 +16,7 @@ _HOW = (
 )
 
 
+@explaining
 def load_data(path: str | os.PathLike[str] | None = None) -> tuple[Pair, Pair]:
     """The 60,000 digits to train on and the 10,000 to test on, from a copy on this machine.
 

@@ -1,18 +1,15 @@
 """Classes that refuse keyword arguments they do not take, and say which they do."""
 
-import functools
-import inspect
-from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, ClassVar
 
-from striate.foundation.checks import refuse_unknown
+from striate.foundation.explain import explaining
 
 
 class KnownArguments:
     """Base of classes whose misspelt arguments are answered with the nearest right one.
 
     Raises:
-        UserError: A keyword argument is none of `__init__`'s.
+        UserError: A keyword argument is none of `__init__`'s, one is missing, or it cannot work with them.
 
     Example:
         >>> class Stop(KnownArguments):
@@ -24,20 +21,15 @@ class KnownArguments:
 Did you mean 'patience'?
     """
 
-    def __new__(cls, *args: Any, **options: Any) -> Self:
-        known = _arguments_of(cls.__init__)
-        if known is not None:
-            unknown = {name: value for name, value in options.items() if name not in known}
-            refuse_unknown(cls.__name__, unknown, known, {})
-        return super().__new__(cls)
+    # Methods that users call, whose bad arguments end in a `UserError`: see `explaining`.
+    explained: ClassVar[tuple[str, ...]] = ("__init__",)
 
+    @explaining
+    def __init__(self) -> None:
+        super().__init__()
 
-@functools.cache
-def _arguments_of(method: Callable[..., Any]) -> tuple[str, ...] | None:
-    """The names of what a method takes besides self; None for one that takes anything."""
-    if method is object.__init__:
-        return ()
-    _, *parameters = inspect.signature(method).parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return None
-    return tuple(parameter.name for parameter in parameters)
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in cls.explained:
+            if name in vars(cls):
+                setattr(cls, name, explaining(vars(cls)[name]))

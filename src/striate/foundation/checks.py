@@ -2,12 +2,15 @@
 
 import difflib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeGuard
 
 # No size, count or seed reaches it: torch's and NumPy's whole numbers end here.
 TOO_LARGE = 2**63
+# The sizes of windows and pictures end before: many of torch's functions read them as 32 bits.
+TOO_WIDE = 2**31
 
 
 class UserError(ValueError):
@@ -65,10 +68,16 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     return "Choose one of " + ", ".join(repr(option) for option in options) + "."
 
 
-def check_choice(where: str, argument: str, value: object, choices: Iterable[str]) -> str:
+def check_choice(
+    where: str, argument: str, value: object, choices: Iterable[str], refused: Mapping[str, str] = MappingProxyType({})
+) -> str:
     """Return `value` if it is one of `choices`, whatever its case.
 
+    Args:
+        refused: What Keras takes besides and striate does not, each with what to do instead.
+
     Raises:
+        UnsupportedError: `value` is one of the refused.
         UserError: `value` is none of them; the nearest is suggested.
 
     Example:
@@ -81,38 +90,45 @@ def check_choice(where: str, argument: str, value: object, choices: Iterable[str
             if value.lower() == option.lower():
                 return option
     needs = "one of " + ", ".join(repr(option) for option in options)
+    if isinstance(value, str) and value in refused:
+        raise UnsupportedError(where, f"{argument}={value!r}", needs, refused[value])
     raise UserError(where, f"{argument}={value!r}", needs, nearest(str(value), options))
 
 
-def check_int(where: str, argument: str, value: object, *, minimum: int = 1) -> int:
-    """Return `value` as an int of at least `minimum` and below 2**63.
+def check_int(where: str, argument: str, value: object, *, minimum: int = 1, below: int = TOO_LARGE) -> int:
+    """Return `value` as an int of at least `minimum` and below `below`, a power of 2.
 
     Raises:
         UserError: `value` is no whole number, too small or too large.
     """
-    if not is_int(value) or not minimum <= int(value) < TOO_LARGE:
-        needs = f"a whole number of at least {minimum}" + " and below 2**63" * (is_int(value) and value >= TOO_LARGE)
+    if not is_int(value) or not minimum <= int(value) < below:
+        limit = f" and below 2**{below.bit_length() - 1}" if is_int(value) and value >= below else ""
+        needs = f"a whole number of at least {minimum}{limit}"
         raise UserError(where, f"{argument}={value!r}", needs, f"Pass for example {argument}={max(minimum, 1)}.")
     return int(value)
 
 
 def check_ints(where: str, argument: str, value: object, count: int, *, minimum: int = 1) -> tuple[int, ...]:
-    """Return `value`, a list or an array, as `count` ints of at least `minimum`; one int stands for all of them.
+    """Return `value`, a list or an array, as `count` ints of at least `minimum` and below 2**31.
+
+    One int stands for all of them.
 
     Example:
         >>> check_ints("Conv2D", "kernel_size", 3, 2)
         (3, 3)
 
     Raises:
-        UserError: `value` is neither an int nor `count` of them, or one is too small.
+        UserError: `value` is neither an int nor `count` of them, or one is too small or too large.
     """
     values = [value] * count if is_int(value) else value.tolist() if hasattr(value, "tolist") else value
     if (
         not isinstance(values, list | tuple)
         or len(values) != count
-        or not all(is_int(v) and minimum <= v < TOO_LARGE for v in values)
+        or not all(is_int(v) and minimum <= v < TOO_WIDE for v in values)
     ):
-        needs = f"a whole number of at least {minimum}, or {count} of them"
+        several = values if isinstance(values, list | tuple) else []
+        limit = " and below 2**31" * any(is_int(v) and v >= TOO_WIDE for v in several)
+        needs = f"a whole number of at least {minimum}{limit}, or {count} of them"
         example = (3,) * count
         raise UserError(where, f"{argument}={value!r}", needs, f"Pass for example {argument}={example}.")
     return tuple(int(v) for v in values)
@@ -131,6 +147,19 @@ def check_flag(where: str, argument: str, value: object) -> bool:
     if type(value).__name__ not in ("bool", "bool_"):
         raise UserError(where, f"{argument}={value!r}", "True or False", f"Pass {argument}=True or {argument}=False.")
     return bool(value)
+
+
+def check_verbose(where: str, value: object) -> int:
+    """Return how much is to be told, 0 for nothing; True and False count, too.
+
+    Raises:
+        UserError: `value` is neither one of them nor a whole number of at least 0.
+
+    Example:
+        >>> check_verbose("EarlyStopping", True)
+        1
+    """
+    return int(value) if isinstance(value, bool) else check_int(where, "verbose", value, minimum=0)
 
 
 def check_path(where: str, argument: str, value: object) -> Path:

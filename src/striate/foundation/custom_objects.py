@@ -7,14 +7,21 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from striate.foundation.checks import UserError
+from striate.foundation.explain import explaining
 
 T = TypeVar("T", bound=Callable[..., Any])
+
+# How to mend it where a file names what this program does not know; takes the name and what it is.
+INSTEAD_OF_CODE = (
+    "If it is yours, put @register_keras_serializable() before the {1}, or pass custom_objects={{{0!r}: the {1}}}."
+)
 
 _registered: dict[str, Any] = {}
 _names: dict[Any, str] = {}
 _in_block: ContextVar[Mapping[str, Any]] = ContextVar("_in_block", default={})  # noqa: B039 - never changed
 
 
+@explaining
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[T], T]:
     """A class decorator: files may name this class (or function) as package>name, and `load_model` finds it.
 
@@ -44,6 +51,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
     return add
 
 
+@explaining
 @contextlib.contextmanager
 def custom_object_scope(custom_objects: Mapping[str, Any] | None) -> Iterator[None]:
     """Let files name these classes and functions, too, for the duration of the block.
@@ -78,11 +86,13 @@ def get_custom_objects() -> dict[str, Any]:
     return _registered
 
 
+@explaining
 def get_registered_name(obj: Any) -> str:
     """The name under which files hold a class or function: the registered one, else its own."""
     return _names.get(obj) or obj.__name__
 
 
+@explaining
 def get_registered_object(
     name: str, custom_objects: Mapping[str, Any] | None = None, module_objects: Mapping[str, Any] | None = None
 ) -> Any:

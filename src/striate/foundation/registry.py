@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection
 from typing import Any, Generic, TypeVar
 
 from striate.foundation.checks import UnsupportedError, UserError, nearest
-from striate.foundation.custom_objects import get_registered_name
+from striate.foundation.custom_objects import INSTEAD_OF_CODE, get_registered_name
+from striate.foundation.explain import ExplainedError
 
 T = TypeVar("T")
 
@@ -68,7 +69,11 @@ class Registry(Generic[T]):
         if isinstance(identifier, type) and issubclass(identifier, self.base):
             return identifier()
         if isinstance(identifier, dict) and isinstance(identifier.get("class_name"), str):
-            cls = self.find(identifier["class_name"], where)
+            name = identifier["class_name"]
+            if name not in self and identifier.get("registered_name"):  # Keras's own have none
+                needs = f"a {self.kind} of striate's, because no code is read from files"
+                raise UserError(where, f"{self.kind} {name!r}", needs, INSTEAD_OF_CODE.format(name, "class"))
+            cls = self.find(name, where)
             config = identifier.get("config") or {}
             return self._configured(cls, config, where)
         needs = f"the name of a known {self.kind}, or a {self.base.__name__}"
@@ -79,18 +84,26 @@ class Registry(Generic[T]):
         make = getattr(cls, "from_config", None)
         try:
             return make(config) if make else cls(**config)
-        except TypeError as error:
+        except (TypeError, ExplainedError) as error:
             got = f"{cls.__name__} with {config!r}"
-            raise UserError(where, got, "arguments it knows", f"Python says: {error}.") from error
+            fix = f"Python says: {error.__cause__ or error}."
+            raise UserError(where, got, "arguments it knows", fix) from error
 
     def serialize(self, entry: Any) -> dict[str, Any]:
-        """The Keras config of `entry`, as `.keras` files hold it; a class of the user's own has its registered name."""
+        """The Keras config of `entry`, as `.keras` files hold it; a class of the user's own has its registered name.
+
+        Raises:
+            UserError: It is nothing of this kind.
+        """
+        if not isinstance(entry, self.base):
+            needs = f"an instance of {self.base.__name__}"
+            raise UserError("serialize", repr(entry), needs, "Pass what get() returns for a name.")
         cls = type(entry)
         known = self.classes.get(cls.__name__) is cls
         return {
             "module": self.module if known else None,
             "class_name": cls.__name__,
-            "config": entry.get_config(),
+            "config": entry.get_config(),  # type: ignore[attr-defined]
             "registered_name": None if known else get_registered_name(cls),
         }
 

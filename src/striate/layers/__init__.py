@@ -1,6 +1,7 @@
 """What a network is made of, by Keras's names."""
 
 import striate.layers.operators  # noqa: F401 - lets symbols be added and multiplied
+from striate.foundation.absent import explain_absent
 from striate.layers.activation_layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from striate.layers.activity_regularization import ActivityRegularization
 from striate.layers.conv import Conv1D, Conv2D, Conv3D
@@ -216,3 +217,5 @@ __all__ = [
     "multiply",
     "subtract",
 ]
+
+explain_absent(__name__)

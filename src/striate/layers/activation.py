@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from striate.foundation.checks import UserError, nearest
+from striate.foundation.explain import FAULTS, hand_on
 from striate.layers.symbol import Symbol
 
 Function = Callable[..., torch.Tensor]
@@ -15,6 +15,7 @@ Function = Callable[..., torch.Tensor]
 FUNCTIONS: dict[str, Function] = {}
 """Those that need nothing but a tensor and keep its shape, so that any layer can end with one."""
 OTHERS: dict[str, Function] = {}
+WITH_LAYERS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "elu": "ELU", "softmax": "Softmax"}
 ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
 
 
@@ -23,12 +24,22 @@ def _named(function: Function, table: dict[str, Function] = FUNCTIONS) -> Functi
 
     @functools.wraps(function)
     def activation(x: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
-        if not isinstance(x, torch.Tensor | Symbol):
-            x = torch.as_tensor(x)
-        return function(x, *args, **kwargs)
+        try:
+            if isinstance(x, Symbol):
+                raise x.refuse(f"activations.{function.__name__}", _layer_for(function.__name__))
+            x = x if isinstance(x, torch.Tensor) else torch.as_tensor(x)
+            return function(x, *args, **kwargs)
+        except FAULTS as error:
+            hand_on(function.__name__, function, (x, *args), kwargs, error)
 
     table[function.__name__] = activation
     return activation
+
+
+def _layer_for(name: str) -> str:
+    """How to say in a functional model what a function does to arrays."""
+    own = f" or layers.{WITH_LAYERS[name]}()" if name in WITH_LAYERS else ""
+    return f"Use layers.Activation({name!r}){own}, called on the symbol."
 
 
 @_named
@@ -282,57 +293,3 @@ def glu(x: torch.Tensor, axis: int = -1) -> torch.Tensor:
 
 
 threshold, glu = _named(threshold, OTHERS), _named(glu, OTHERS)
-
-
-def find(identifier: Any, where: str = "Activation") -> Function:
-    """The function for a name or a Keras config; None is the identity, a callable is itself.
-
-    Raises:
-        UserError: There is none of that name; the nearest is suggested.
-
-    Example:
-        >>> find("relu")(torch.tensor([-1.0, 2.0]))
-        tensor([0., 2.])
-    """
-    if identifier is None:
-        return linear
-    if isinstance(identifier, dict):  # Keras writes functions as {"class_name": "function", "config": "relu"}
-        identifier = identifier.get("config")
-    if isinstance(identifier, str):
-        name = ALIASES.get(identifier.lower(), identifier.lower())
-        if name in FUNCTIONS or name in OTHERS:
-            return {**FUNCTIONS, **OTHERS}[name]
-    elif callable(identifier) and not isinstance(identifier, type):
-        return identifier
-    needs = "the name of a known activation, or a function of one tensor"
-    raise UserError(where, f"activation={identifier!r}", needs, nearest(str(identifier), [*FUNCTIONS, *ALIASES]))
-
-
-def get(identifier: Any, where: str = "Activation") -> Function:
-    """As `find`, for a layer to end with: the function must keep the shape and need nothing but a tensor.
-
-    Raises:
-        UserError: There is none of that name, or it is "glu" or "threshold".
-    """
-    function = find(identifier, where)
-    if function is threshold:
-        fix = "Pass a function of one tensor that calls activations.threshold with its two numbers."
-        raise UserError(where, "activation='threshold'", "a function that takes a tensor and nothing else", fix)
-    if function is glu:
-        fix = "Put Activation('glu') after the layer; it halves the last axis."
-        raise UserError(where, "activation='glu'", "a function that keeps the shape", fix)
-    return function
-
-
-def serialize(activation: Function) -> str:
-    """The name of a function, as files hold it.
-
-    Raises:
-        UserError: It is the user's own function: files carry no code.
-    """
-    for name, known in {**FUNCTIONS, **OTHERS}.items():
-        if activation is known:
-            return name
-    needs = "one known by name, since files carry no code"
-    got = f"the function {getattr(activation, '__name__', activation)!r}"
-    raise UserError("An activation to be saved", got, needs, "Save the weights alone, or use a named activation.")

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from striate.foundation.checks import UserError, check_number, is_int
 from striate.foundation.shapes import Shape, describe
 from striate.layers import activation as activations
+from striate.layers import activation_names
 from striate.layers.elementwise import Elementwise
 from striate.layers.layer import registry
 from striate.layers.weight_options import WeightOptions
@@ -35,11 +36,18 @@ class Activation(Elementwise):
     """
 
     casts_integers = True
+    activation: activations.Function
 
     def __init__(self, activation: Any, **options: Any) -> None:
         super().__init__(**options)
-        function = activations.find(activation, self.where)
-        self.activation = function if function is activations.glu else activations.get(function, self.where)
+        self.activation = activation
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "activation":
+            function = activation_names.find(value, self.where)
+            value = function if function is activations.glu else activation_names.get(function, self.where)
+            self._modules.pop(name, None)  # torch lets no function take the place of a module
+        super().__setattr__(name, value)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.activation(x)
@@ -54,7 +62,7 @@ class Activation(Elementwise):
         return (*input_shape[:-1], None if size is None else size // 2)
 
     def config(self) -> dict[str, Any]:
-        return {"activation": activations.serialize(self.activation)}
+        return {"activation": activation_names.serialize(self.activation)}
 
 
 @registry.register()
@@ -206,7 +214,8 @@ class PReLU(WeightOptions, Elementwise):
         return tuple(1 if axis in shared else int(size or 0) for axis, size in enumerate(input_shape) if axis)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.relu(x) - self.alpha * torch.relu(-x)
+        # Half the time of torch's prelu; and hardtanh, like Keras's relu(-x), has no gradient at 0.
+        return torch.addcmul(torch.relu(x), self.alpha, F.hardtanh(x, -torch.inf, 0.0))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         input_shape = super().compute_output_shape(input_shape)

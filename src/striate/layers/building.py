@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from striate.foundation.checks import UserError
+from striate.foundation.explain import FAULTS, hand_on
 
 
 @contextlib.contextmanager
@@ -47,7 +48,10 @@ def building(build: Callable[..., None]) -> Callable[..., None]:
             raise UserError(f"{self.where}.build", "a second call", "to be called once: the weights are there", fix)
         with unchanged_on_error([self]):
             self._building = True
-            build(self, *args, **kwargs)
+            try:
+                build(self, *args, **kwargs)
+            except FAULTS as error:
+                hand_on(f"{self.where}.build", build, (self, *args), kwargs, error)
             self._building = False
             self.built = True
         return None

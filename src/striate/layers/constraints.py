@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from striate.foundation.arguments import KnownArguments
 from striate.foundation.checks import UserError, check_number, is_int
 from striate.foundation.configured import Configured
 from striate.foundation.registry import Registry
@@ -14,7 +15,7 @@ from striate.foundation.shapes import Shape, describe
 EPSILON = 1e-7
 
 
-class Constraint(Configured):
+class Constraint(KnownArguments, Configured):
     """Brings a weight back to where it is to stay: `constraint(weight) -> tensor` of the same shape.
 
     The optimizer calls it after every step on a weight that had a gradient. This one leaves everything as it is.

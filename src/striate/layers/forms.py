@@ -5,8 +5,9 @@ import json
 from typing import Any
 
 from striate.foundation.checks import UserError
-from striate.foundation.custom_objects import get_registered_name
+from striate.foundation.custom_objects import INSTEAD_OF_CODE, get_registered_name
 from striate.layers.layer import Layer, registry
+from striate.layers.overrides import BUILD, refuse_files
 from striate.layers.structure import is_shape
 
 FUNCTIONAL = "keras.src.models.functional"
@@ -34,6 +35,7 @@ def serialize(layer: Layer) -> dict[str, Any]:
         'Flatten'
     """
     cls = type(layer)
+    refuse_files(layer, BUILD)
     if is_custom(cls):
         config = _custom_config(layer)
         name = get_registered_name(cls)
@@ -69,8 +71,7 @@ def _check_known(where: str, name: Any) -> None:
         registry.find(str(name), where)
     except UserError:
         needs = "a layer of striate's, or one that custom_objects names: nothing is imported because a file says so"
-        fix = f"Pass custom_objects={{{name!r}: the class}} if it is a layer of yours."
-        raise UserError(where, f"the class {name!r} inside", needs, fix) from None
+        raise UserError(where, f"the class {name!r} inside", needs, INSTEAD_OF_CODE.format(name, "class")) from None
 
 
 def inner_form(layer: Layer) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What holds weights: Keras's view of a torch module's parameters and buffers."""
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,11 +7,11 @@ import numpy as np
 import torch
 
 from striate.foundation.checks import UserError
+from striate.foundation.explain import ExplainedError
 from striate.foundation.shapes import describe
 from striate.layers import constraints, initializers, regularizers
+from striate.layers.faults import too_large
 from striate.layers.options import check_weights
-
-TOO_LARGE = 2**28  # bytes; what fails below that fails for other reasons than its size
 
 
 class WeightHolder(torch.nn.Module):
@@ -64,7 +63,11 @@ class WeightHolder(torch.nn.Module):
             fix = "Look at the shape of the input: an axis has no cells."
             raise UserError(self.where, f"a weight of shape {describe(shape)}", "weights that hold numbers", fix)
         values = _first_values(self.where, initializers.get(initializer, self.where), tuple(shape))
-        weight = torch.nn.Parameter(values.to(getattr(torch, dtype or self.dtype)))
+        kind = getattr(torch, dtype or self.dtype)
+        if not kind.is_floating_point and trainable:
+            fix = "Pass dtype='float32', or trainable=False to add_weight."
+            raise UserError(self.where, f"a weight of {dtype or self.dtype} that is to be trained", "floats", fix)
+        weight = torch.nn.Parameter(values.to(kind), kind.is_floating_point)
         weight.requires_grad_(trainable and self._trainable)
         if penalty is not None:
             self._penalties.append((penalty, weight))
@@ -148,13 +151,12 @@ def _first_values(where: str, initializer: initializers.Initializer, shape: tupl
     """What the initializer gives, or that there is no room for it."""
     try:
         return initializer(shape)
-    except (RuntimeError, TypeError, MemoryError) as error:
-        size = 4 * math.prod(shape)
-        if size < TOO_LARGE:
-            raise
-        got = f"a weight of shape {describe(shape)}, which is {size / 2**30:,.1f} GiB"
+    except (RuntimeError, TypeError, MemoryError, ExplainedError) as error:
         fix = "Make the layer or its input smaller: pool, or take larger strides, before Flatten."
-        raise UserError(where, got, "as much memory, which this machine does not have", fix) from error
+        refusal = too_large(where, "a weight", shape, fix, error)
+        if refusal is None:
+            raise
+        raise refusal from error
 
 
 def holders_in(module: torch.nn.Module) -> Iterator[WeightHolder]:

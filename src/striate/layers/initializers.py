@@ -1,22 +1,26 @@
 """First values of weights, by Keras's names."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
+from striate.foundation.arguments import KnownArguments
 from striate.foundation.checks import UserError, check_choice, check_int, check_number, refuse_unknown
 from striate.foundation.configured import Configured
+from striate.foundation.explain import explaining
 from striate.foundation.registry import Registry
 
 
-class Initializer(Configured):
+class Initializer(KnownArguments, Configured):
     """Makes the first values of a weight: `initializer(shape) -> tensor`, float32.
 
     Example:
         >>> Constant(2.0)((2,))
         tensor([2., 2.])
     """
+
+    explained: ClassVar[tuple[str, ...]] = ("__init__", "__call__")
 
     def __call__(self, shape: tuple[int, ...]) -> torch.Tensor:
         """Values of this shape."""
@@ -30,6 +34,7 @@ registry: Registry[Initializer] = Registry("initializer", "keras.initializers", 
 serialize = registry.serialize
 
 
+@explaining
 def get(identifier: Any, where: str | None = None) -> Initializer:
     """The initializer for a name, a Keras config, or an `Initializer`; None stands for Keras's default of a weight."""
     return registry.get("glorot_uniform" if identifier is None else identifier, where)

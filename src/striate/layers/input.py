@@ -59,8 +59,10 @@ class InputLayer(Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         expected = self.batch_shape
-        fits = len(input_shape) == len(expected) and all(
-            None in (own, given) or own == given for own, given in zip(expected, input_shape, strict=False)
+        fits = (
+            is_shape(input_shape)
+            and len(input_shape) == len(expected)
+            and all(None in (own, given) or own == given for own, given in zip(expected, input_shape, strict=False))
         )
         if not fits:
             raise self.refuse_shape(

@@ -66,10 +66,11 @@ class LayerNormalization(Normalizing):
         self.make_weights(tuple(int(input_shape[axis] or 0) for axis in self.axes))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        count = len(self.axes)
-        last = list(range(-count, 0))
-        y = F.layer_norm(x.movedim(self.axes, last), self.weight_shape, self.gamma, self.beta, self.epsilon)
-        return y.movedim(last, self.axes)
+        axes = self.axes
+        last = list(range(-len(axes), 0))
+        moved = x if axes == last else x.movedim(axes, last)
+        y = F.layer_norm(moved, self.weight_shape, self.gamma, self.beta, self.epsilon)
+        return y if axes == last else y.movedim(last, axes)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         input_shape = super().compute_output_shape(input_shape)
@@ -139,7 +140,11 @@ class GroupNormalization(Normalizing):
         groups = x.shape[self.axis] if self.groups == -1 else self.groups
         cudnn = torch.backends.cudnn.enabled
         beta = None if self.gamma is None else self.beta
-        y = torch.group_norm(x.movedim(self.axis, 1), groups, self.gamma, beta, self.epsilon, cudnn)
+        first = x.movedim(self.axis, 1)
+        if torch.is_grad_enabled() and not x.requires_grad:
+            # torch 2.13's gradient dies of channels that lie last, where x needs none.
+            first = first.clone(memory_format=torch.contiguous_format)
+        y = torch.group_norm(first, groups, self.gamma, beta, self.epsilon, cudnn)
         if self.gamma is None and self.beta is not None:  # of beta alone torch finds no gradient
             y = (y.movedim(1, -1) + self.beta).movedim(-1, 1)
         return y.movedim(1, self.axis)
@@ -182,7 +187,8 @@ class UnitNormalization(Elementwise):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         length = torch.linalg.vector_norm(x, dim=self.axis, keepdim=True)
-        return x / length.clamp(min=1e-12)
+        # The gradient of a product makes fewer arrays than that of a quotient.
+        return x * length.clamp(min=1e-12).reciprocal()
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         input_shape = super().compute_output_shape(input_shape)

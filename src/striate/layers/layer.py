@@ -8,13 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from striate.foundation.checks import UserError, check_flag, refuse_unknown
+from striate.foundation.checks import UserError, check_flag, check_int, refuse_unknown
+from striate.foundation.explain import explaining, is_ours
 from striate.foundation.names import snake_case, unique_name
 from striate.foundation.nested import flatten, map_structure, pack
 from striate.foundation.registry import Registry
 from striate.foundation.shapes import LETTERS, Window
 from striate.layers import regularizers
 from striate.layers.building import building
+from striate.layers.likeness import likeness, untraced
 from striate.layers.loss_adder import LossAdder, forward_pass
 from striate.layers.masks import mask_of, put_mask
 from striate.layers.options import KERAS_DEFAULTS, argument_names, arguments_of, check_item_shape, check_name
@@ -41,6 +43,7 @@ class Layer(LossAdder):
             policy, "float32" unless told otherwise, if left out.
         activity_regularizer: Penalty on what comes out of a call, divided by N, which is added to the loss.
         input_shape: For the first layer of a `Sequential`: the shape of one item, without N.
+            Keras 2's input_dim=4 stands for input_shape=(4,).
 
     Example:
         >>> import torch
@@ -68,6 +71,8 @@ class Layer(LossAdder):
         super().__init_subclass__(**options)
         if "build" in vars(cls):
             cls.build = building(vars(cls)["build"])  # type: ignore[method-assign]
+        if "__init__" in vars(cls) and is_ours(cls.__module__):
+            cls.__init__ = explaining(vars(cls)["__init__"])  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -82,10 +87,15 @@ class Layer(LossAdder):
         kind = type(self).__name__
         super().__init__(check_flag(kind, "trainable", trainable))
         self.training = False
+        input_dim = unknown.pop("input_dim", None)
         refuse_unknown(kind, unknown, argument_names(type(self)), KERAS_DEFAULTS)
         self.name = check_name(kind, name) or unique_name(snake_case(kind))
         self.set_policy(dtype)
         self.set_activity_regularizer(activity_regularizer)
+        if input_dim is not None:
+            if input_shape is not None:
+                raise UserError(self.where, "input_dim and input_shape", "one of them", "Leave input_dim out.")
+            input_shape = (check_int(self.where, "input_dim", input_dim),)
         self.declared_shape = None if input_shape is None else check_item_shape(self.where, input_shape)
         self.built = False
         self.nodes: list[Node] = []
@@ -113,7 +123,7 @@ class Layer(LossAdder):
         """
         if not self.built:
             self.build(input_shape)
-        self.seen_shape = input_shape
+        self.seen_shape, self._usual = input_shape, None
         return self.try_shape(input_shape)
 
     def try_shape(self, input_shape: Any) -> Any:
@@ -176,6 +186,12 @@ class Layer(LossAdder):
                 on symbols says it for whenever the network is called without `training`; `fit`, `evaluate` and
                 `predict` always say it.
         """
+        plain = training is None and len(args) == 1 and not kwargs
+        if plain and self.built and self._usual is not None and likeness(args[0]) == self._usual:
+            with forward_pass(self, None):
+                outputs = self._compute(args[0])
+            self._hand_on(args[0], None, outputs)
+            return outputs
         if symbols_in((args, kwargs)):
             return self._record(args, kwargs if training is None else {**kwargs, "training": training})
         mask = mask_of(args[0]) if args and kwargs.get("mask") is None else kwargs.get("mask")
@@ -183,10 +199,11 @@ class Layer(LossAdder):
         if self.only_numbers:
             check_numbers(self.where, inputs)
         kwargs = {name: self.cast_floats(as_tensor(value, self.dtype)) for name, value in kwargs.items()}
-        shape = shape_of(inputs[0], self.where) if inputs else None
-        if shape != self.seen_shape:
-            self.seen_shape = shape
-        self._prepare(shape)
+        with untraced():
+            shape = shape_of(inputs[0], self.where) if inputs else None
+            if shape != self.seen_shape:
+                self.seen_shape = shape
+            self._prepare(shape)
         if self._takes("training"):
             kwargs["training"] = self.training if training is None else training
         if mask is not None and self._takes("mask"):
@@ -194,7 +211,14 @@ class Layer(LossAdder):
         with forward_pass(self, training):
             outputs = self._compute(*inputs, **kwargs)
         self._hand_on(inputs[0] if inputs else None, mask, outputs)
+        self._usual = self._asks_nothing(args[0]) if plain and not kwargs else None
         return outputs
+
+    def _asks_nothing(self, value: Any) -> Any:
+        """The `likeness` of an input for which the next call need only compute; None where there is more to do."""
+        kind = likeness(value)
+        parts = kind if isinstance(kind, list) else [kind]
+        return kind if all(isinstance(part, tuple) and self.keeps(part[1]) for part in parts) else None
 
     def _takes(self, argument: str) -> bool:
         """Whether `forward`, or the `call` in its place, has this argument."""

@@ -14,7 +14,7 @@ def mask_of(value: Any) -> Any:
         >>> mask_of(x), mask_of(x + 1)  # arithmetic makes a new tensor, without one
         (tensor([[ True,  True, False]]), None)
     """
-    if isinstance(value, list | tuple):
+    if not isinstance(value, torch.Tensor) and isinstance(value, list | tuple):
         masks = [mask_of(item) for item in value]
         return None if all(mask is None for mask in masks) else masks
     return getattr(value, "_keras_mask", None)
@@ -22,9 +22,9 @@ def mask_of(value: Any) -> Any:
 
 def put_mask(value: Any, mask: Any) -> None:
     """Let a tensor bring this mask along; of several tensors and masks each its own."""
-    if isinstance(value, list | tuple):
+    if isinstance(value, torch.Tensor):
+        value._keras_mask = mask  # type: ignore[attr-defined]
+    elif isinstance(value, list | tuple):
         masks = mask if isinstance(mask, list | tuple) else [mask] * len(value)
         for item, one in zip(value, masks, strict=True):
             put_mask(item, one)
-    elif isinstance(value, torch.Tensor):
-        value._keras_mask = mask  # type: ignore[attr-defined]

@@ -55,7 +55,7 @@ class ElementwiseMerge(Merge):
     def aligned(self, inputs: Tensors) -> list[torch.Tensor]:
         """The inputs with the same number of axes."""
         axes = max(x.ndim for x in inputs)
-        return [x.reshape(x.shape[0], *(1,) * (axes - x.ndim), *x.shape[1:]) for x in inputs]
+        return [x if x.ndim == axes else x.reshape(x.shape[0], *(1,) * (axes - x.ndim), *x.shape[1:]) for x in inputs]
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         shapes = self.check_list(input_shape)

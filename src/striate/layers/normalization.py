@@ -181,7 +181,7 @@ class BatchNormalization(Normalizing):
         y = torch.batch_norm(x, self.gamma, self.beta, mean, variance, True, 1.0, self.epsilon, cudnn)
         cells = x.numel() // x.shape[1]
         variance = variance * ((cells - 1) / cells) if cells > 1 else torch.zeros_like(variance)
-        self._move(mean, variance)
+        self.follow(mean, variance)
         return y
 
     def _normalise_counted(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -192,12 +192,12 @@ class BatchNormalization(Normalizing):
         number = counts.sum(axes, keepdim=True).to(x.dtype) + 1e-7  # as Keras, so that none at all gives zeros
         mean = torch.where(counts, x, 0.0).sum(axes, keepdim=True) / number
         variance = torch.where(counts, x - mean, 0.0).square().sum(axes, keepdim=True) / number
-        self._move(mean.flatten(), variance.flatten())
+        self.follow(mean.flatten(), variance.flatten())
         factor = torch.rsqrt(variance + self.epsilon)
         y = (x - mean) * (factor if self.gamma is None else factor * self.gamma.reshape(factor.shape))
         return y if self.beta is None else y + self.beta.reshape(factor.shape)
 
-    def _move(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
+    def follow(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
         """Let the moving statistics follow those of a batch."""
         with torch.no_grad():
             self.moving_mean.lerp_(mean, 1 - self.momentum)

@@ -95,6 +95,6 @@ def argument_names(cls: type) -> list[str]:
     names: list[str] = []
     for part in cls.__mro__:
         if part.__module__.partition(".")[0] != "torch" and "__init__" in vars(part):
-            code = getattr(vars(part)["__init__"], "__code__", None)
+            code = getattr(inspect.unwrap(vars(part)["__init__"]), "__code__", None)
             names += code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount] if code else []
     return names

@@ -5,7 +5,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from striate.foundation.checks import UserError, is_int
+from striate.foundation.checks import TOO_WIDE, UserError, is_int
+from striate.foundation.nested import flatten
 from striate.foundation.shapes import Shape, Size
 from striate.layers.layer import registry
 from striate.layers.spatial import Spatial, check_data_format
@@ -22,11 +23,15 @@ def check_sides(where: str, argument: str, value: Any, axes: int) -> Sides:
     sides = [value] * axes if is_int(value) or axes == 1 else value
     if isinstance(sides, list | tuple) and len(sides) == axes:
         pairs = [(side, side) if is_int(side) else side for side in sides]
-        if all(isinstance(p, list | tuple) and len(p) == 2 and all(is_int(c) and c >= 0 for c in p) for p in pairs):
+        if all(
+            isinstance(p, list | tuple) and len(p) == 2 and all(is_int(c) and 0 <= c < TOO_WIDE for c in p)
+            for p in pairs
+        ):
             return tuple((int(before), int(after)) for before, after in pairs)
     several = {1: "or two of them", 2: "two of them, or two pairs", 3: "three of them, or three pairs"}[axes]
     example = (1, 2) if axes == 1 else ((1, 1), (2, 2), (0, 1))[:axes]
-    needs = f"a whole number of at least 0, {several}"
+    limit = " and below 2**31" * any(is_int(cells) and cells >= TOO_WIDE for cells in flatten(value))
+    needs = f"a whole number of at least 0{limit}, {several}"
     raise UserError(where, f"{argument}={value!r}", needs, f"Pass for example {argument}={example}.")
 
 

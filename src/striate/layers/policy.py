@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from striate.foundation.checks import check_choice
+from striate.foundation.explain import explaining
 
 DTYPES = ("float32", "float64", "float16", "bfloat16", "int32", "int64", "uint8", "bool")
 MIXED = {"mixed_bfloat16": "bfloat16", "mixed_float16": "float16"}
@@ -55,6 +56,7 @@ def dtype_policy() -> DTypePolicy:
     return _policy
 
 
+@explaining
 def set_dtype_policy(policy: Any) -> None:
     """Choose the policy of the layers made from now on that are told none.
 

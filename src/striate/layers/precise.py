@@ -5,10 +5,11 @@ from typing import Any, ClassVar
 
 import torch
 
+from striate.foundation.explain import FAULTS
 from striate.foundation.nested import flatten
+from striate.layers.faults import refusal_of
 from striate.layers.holder import WeightHolder
 from striate.layers.policy import DTypePolicy, get_policy
-from striate.layers.readable import check_device
 from striate.layers.structure import autocasts, in_dtype
 
 
@@ -31,6 +32,8 @@ class Precise(WeightHolder):
 
     # Whether whole numbers that come in become floats. Not so in layers of one's own: they may look things up.
     casts_integers: ClassVar[bool] = False
+    # The `likeness` of what the last call brought, if all that is to be done for it is to compute.
+    _usual: Any = None
 
     def __init__(self, trainable: bool) -> None:
         super().__init__(trainable)
@@ -43,7 +46,7 @@ class Precise(WeightHolder):
         Raises:
             UserError: It is no policy.
         """
-        policy = get_policy(self.where, dtype)
+        policy, self._usual = get_policy(self.where, dtype), None
         self.dtype = policy.variable_dtype
         self.mixed = None if policy.compute_dtype == self.dtype else policy.compute_dtype
         self.insists = policy.name != "float32" or not (dtype is None or isinstance(dtype, dict))
@@ -61,6 +64,13 @@ class Precise(WeightHolder):
     def cast(self, value: Any) -> Any:
         """What came in, in the dtype that the layer computes in (Keras's autocast)."""
         return in_dtype(value, getattr(torch, self.compute_dtype), self.casts_integers, follow=not self.insists)
+
+    def keeps(self, dtype: torch.dtype) -> bool:
+        """Whether `cast` leaves all tensors of a dtype as they are, under `torch.autocast`, too."""
+        if type(self).cast is not Precise.cast:
+            return False
+        whole = not dtype.is_floating_point and not self.casts_integers
+        return whole or dtype == getattr(torch, self.compute_dtype)
 
     def cast_floats(self, value: Any) -> Any:
         """As `cast`, but whole numbers stay, since masks and indices come as keyword arguments."""
@@ -80,13 +90,15 @@ class Precise(WeightHolder):
     def _call_torch(self, *inputs: Any, **kwargs: Any) -> Any:
         try:
             return super().__call__(*inputs, **kwargs)
-        except RuntimeError:
-            check_device(self.where, self, inputs)
-            raise
+        except FAULTS as error:
+            refusal = refusal_of(self, inputs, kwargs, error)
+            if refusal is None:
+                raise
+            raise refusal from error
 
     def _follow_weights(self, fn: Callable[[torch.Tensor], torch.Tensor]) -> None:
         """Keep the dtype on record that weights have after torch's to(), double() or cuda(); new ones end mixing."""
-        before = self.dtype
+        before, self._usual = self.dtype, None
         self.dtype = dtype_after(self.dtype, fn)
         self.mixed = self.mixed if self.dtype == before else None
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from striate.foundation.checks import UserError, check_number
 from striate.foundation.shapes import Shape
+from striate.kernels.dropout import can_dropout, dropout
 from striate.layers.chance import RandomLayer
 from striate.layers.elementwise import Elementwise
 from striate.layers.layer import registry
@@ -58,7 +59,7 @@ class Dropout(RandomLayer, Elementwise):
             return x
         shape = self.shape_of_noise(x)
         if shape == x.shape and self.seed is None:
-            return F.dropout(x, self.rate)
+            return dropout(x, self.rate) if can_dropout(x) else F.dropout(x, self.rate)
         return x * (self.draw_kept(x, shape) / (1 - self.rate))
 
     def shape_of_noise(self, x: torch.Tensor) -> tuple[int, ...]:

@@ -1,17 +1,21 @@
 """Penalties on weights, added to the loss, by Keras's names."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
+from striate.foundation.arguments import KnownArguments
 from striate.foundation.checks import UserError, check_choice, check_number
 from striate.foundation.configured import Configured
+from striate.foundation.explain import explaining
 from striate.foundation.registry import Registry
 from striate.foundation.shapes import describe
 
 
-class Regularizer(Configured):
+class Regularizer(KnownArguments, Configured):
     """Makes a number out of a weight: `regularizer(weight) -> scalar tensor`."""
+
+    explained: ClassVar[tuple[str, ...]] = ("__init__", "__call__")
 
     def __call__(self, weight: torch.Tensor) -> torch.Tensor:
         """The penalty of `weight`."""
@@ -21,6 +25,7 @@ class Regularizer(Configured):
 registry: Registry[Regularizer] = Registry("regularizer", "keras.regularizers", Regularizer)
 
 
+@explaining
 def get(identifier: Any, where: str | None = None) -> Regularizer | None:
     """The regularizer for a name, a Keras config, or a `Regularizer`; None for none."""
     return None if identifier is None else registry.get(identifier, where)

@@ -107,6 +107,8 @@ def pad(x: torch.Tensor, window: Window, padding: str, value: float) -> tuple[to
         The array, and what is left for torch to pad on both sides: torch pads symmetrically at no cost, the rest
         (an odd cell, which Keras puts after) is padded here.
     """
+    if padding == "valid":
+        return x, [0] * (x.ndim - 2)
     sides = [
         padding_cells(size, kernel, stride, padding, dilation)
         for size, (kernel, stride, dilation, _) in zip(x.shape[2:], window.per_axis(), strict=True)

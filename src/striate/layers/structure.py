@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from striate.foundation.checks import UserError, is_int
+from striate.foundation.checks import UserError, check_flag, is_int
 from striate.foundation.nested import as_lists, map_structure
 from striate.foundation.shapes import describe
 from striate.layers.readable import from_array
@@ -28,7 +28,7 @@ def mode(module: torch.nn.Module, training: bool) -> Iterator[None]:
     Meanwhile what calls within a network have said about `training` does not count, as in Keras.
     """
     before = [(inner, inner.training) for inner in module.modules()]
-    module.train(training)
+    module.train(check_flag(getattr(module, "where", type(module).__name__), "training", training))
     token = _mode_is_set.set(True)
     try:
         yield

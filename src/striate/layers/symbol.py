@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from striate.layers.layer import Layer
 
 
+OTHERWISE = "Use a layer (Add, Activation, TorchModule(...)), or subclass Model and compute in forward."
+
+
 class ShapeError(UserError):
     """A layer got a shape it cannot take."""
 
@@ -32,6 +35,13 @@ class Node:
     def inputs(self) -> "list[Symbol]":
         """The symbols among the arguments, in order."""
         return symbols_in((self.args, self.kwargs))
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether one array goes in and one comes out, and nothing else is said."""
+        return (
+            not self.kwargs and len(self.args) == 1 and all(isinstance(s, Symbol) for s in (*self.args, self.outputs))
+        )
 
 
 class Symbol:
@@ -64,10 +74,10 @@ class Symbol:
         return f"<Symbol {self.name!r} shape={describe(self.shape)} dtype={self.dtype}>"
 
     def __bool__(self) -> bool:
-        raise self._refuse("a question that needs its value")
+        raise self.refuse("a question that needs its value")
 
     def __iter__(self) -> Iterator[Any]:
-        raise self._refuse("iteration")
+        raise self.refuse("iteration")
 
     def __add__(self, other: Any) -> Any:
         return self._compute("+", self, other)
@@ -94,9 +104,14 @@ class Symbol:
         return self._compute("negative", self)
 
     def _operator(self, *_: Any) -> Any:
-        raise self._refuse("arithmetic that no layer does, or a part to be taken")
+        raise self.refuse("arithmetic that no layer does")
 
-    __rtruediv__ = __matmul__ = __rmatmul__ = __pow__ = __rpow__ = __getitem__ = _operator
+    __rtruediv__ = __matmul__ = __rmatmul__ = __pow__ = __rpow__ = _operator
+
+    def __getitem__(self, _: Any) -> Any:
+        layer = f"Cropping{self.ndim - 2}D" if self.ndim in (3, 4, 5) else "Reshape or Flatten"
+        fix = f"Use {layer}; for other parts write a subclass of Layer that takes them in its forward."
+        raise self.refuse("a part to be taken", fix)
 
     def _compute(self, operator: str, *operands: Any) -> Any:
         result = self.operators[operator](*operands)
@@ -105,15 +120,11 @@ class Symbol:
     @classmethod
     def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         symbol = symbols_in((args, kwargs or {}))[0]
-        raise symbol._refuse(f"torch's {getattr(function, '__name__', function)}")
+        raise symbol.refuse(f"torch's {getattr(function, '__name__', function)}")
 
-    def _refuse(self, what: str) -> UserError:
-        return UserError(
-            f"Symbol {self.name!r}",
-            what,
-            "layers: it has a shape but no numbers",
-            "Use a layer (Add, Activation, TorchModule(...)), or subclass Model and compute in forward.",
-        )
+    def refuse(self, what: str, fix: str = OTHERWISE) -> UserError:
+        """The error for what cannot be done with a symbol."""
+        return UserError(f"Symbol {self.name!r}", what, "layers: it has a shape but no numbers", fix)
 
 
 def symbols_in(structure: Any, *, sort_keys: bool = False) -> list[Symbol]:

@@ -5,8 +5,10 @@ from typing import Any
 
 import torch
 
+from striate.foundation.checks import UserError
 from striate.foundation.nested import as_lists, flatten, map_structure
 from striate.foundation.shapes import Shape
+from striate.layers.faults import too_large
 from striate.layers.loss_adder import losses_dropped
 from striate.layers.structure import is_shape, mode
 
@@ -31,12 +33,19 @@ def shape_by_trial(module: torch.nn.Module, forward: Callable[..., Any], input_s
     dtype = first.dtype if first is not None and first.is_floating_point() else torch.float32
 
     shapes = flatten(input_shape, is_leaf=is_shape)
+    if not shapes or not all(is_shape(shape) and shape and all((size or 0) >= 0 for size in shape) for shape in shapes):
+        needs = "a shape, N included, or a list or dict of shapes"
+        raise UserError(type(module).__name__, f"input_shape={input_shape!r}", needs, "Pass for example (None, 4).")
     items = shapes[0][0]
 
     def attempt(guess: int) -> Any:
         def zeros(shape: Shape) -> torch.Tensor:
             sizes = [1, *(guess if size is None else size for size in shape[1:])]
-            return torch.zeros(sizes, device=device, dtype=dtype)
+            try:
+                return torch.zeros(sizes, device=device, dtype=dtype)
+            except RuntimeError as error:
+                refusal = too_large(type(module).__name__, "an input", tuple(sizes), "Choose smaller sizes.", error)
+                raise refusal or error from error
 
         with torch.no_grad(), losses_dropped(), mode(module, False):
             return as_lists(forward(map_structure(zeros, as_lists(input_shape, is_leaf=is_shape), is_leaf=is_shape)))

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from striate.foundation.checks import UnsupportedError, check_choice, check_int, check_ints
+from striate.foundation.checks import check_choice, check_int, check_ints
 from striate.foundation.shapes import Shape, Window, product
 from striate.layers.layer import registry
 from striate.layers.spatial import Spatial, check_data_format
@@ -25,9 +25,11 @@ class UpSampling(Spatial):
             for axis, factor in enumerate(self.factors, 1 if self.channel_axis == -1 else 2):
                 x = x.repeat_interleave(factor, axis)
             return x
-        # Looks up the middle of each cell: torch's "nearest" takes a corner, and may round to the wrong side of it.
+        # torch's "nearest" looks up a corner of each cell and may round to the wrong side of it, but not for powers of
+        # two, where it is the faster one backward; "nearest-exact" looks up the middle.
         factors = (1, *self.factors) if self.axes == 1 else self.factors
-        return self.outward(F.interpolate(self.inward(x), scale_factor=factors, mode="nearest-exact"))
+        mode = "nearest" if all(factor & (factor - 1) == 0 for factor in factors) else "nearest-exact"
+        return self.outward(F.interpolate(self.inward(x), scale_factor=factors, mode=mode))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.check_rank(input_shape)
@@ -104,10 +106,8 @@ class UpSampling2D(UpSampling):
         super().__init__(**options)
         self.size = self.factors = check_ints(self.where, "size", size, self.axes)
         self.data_format = check_data_format(self.where, data_format)
-        if interpolation in ("lanczos3", "lanczos5"):
-            got, needs = f"interpolation={interpolation!r}", "'nearest', 'bilinear' or 'bicubic'"
-            raise UnsupportedError(self.where, got, needs, "Use 'bicubic', which is the nearest to it.")
-        self.interpolation = check_choice(self.where, "interpolation", interpolation, tuple(REACH))
+        refused = dict.fromkeys(("lanczos3", "lanczos5"), "Use 'bicubic', which is the nearest to it.")
+        self.interpolation = check_choice(self.where, "interpolation", interpolation, REACH, refused)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.interpolation == "nearest":

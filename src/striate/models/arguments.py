@@ -6,13 +6,11 @@ from typing import Any
 
 from striate.data.arrays import make_feed
 from striate.data.feed import Feed
-from striate.foundation.checks import UnsupportedError, check_int, refuse_unknown
+from striate.foundation.checks import UnsupportedError, UserError, check_int, check_number, refuse_unknown
 from striate.layers.layer import Layer
 
 # What fit, evaluate and predict of Keras 2 took for processes that read ahead, with the values that ask for nothing.
 FIT_DEFAULTS = {"max_queue_size": 10, "workers": 1, "use_multiprocessing": False}
-# Methods by which Keras programs change what a step is.
-OWN_STEPS = ("train_step", "test_step", "predict_step", "compute_loss")
 
 
 def refuse_jit(where: str, jit_compile: Any) -> None:
@@ -21,21 +19,9 @@ def refuse_jit(where: str, jit_compile: Any) -> None:
     Raises:
         UnsupportedError: It is asked for.
     """
-    if jit_compile is not None and jit_compile is not False and jit_compile != "auto":
+    if not (jit_compile is None or jit_compile is False or (isinstance(jit_compile, str) and jit_compile == "auto")):
         needs = "'auto' or False: layers check shapes and carry masks in Python, and are run as they are"
         raise UnsupportedError(where, f"jit_compile={jit_compile!r}", needs, "Leave jit_compile out.")
-
-
-def refuse_own_steps(model: Layer) -> None:
-    """Refuse a model whose class says itself what a step is.
-
-    Raises:
-        UnsupportedError: It does.
-    """
-    for method in OWN_STEPS:
-        if hasattr(model, method):
-            fix = f"Write a loop of your own around the model, or leave {method} out."
-            raise UnsupportedError(model.where, f"a {method} of its own", "striate's training step", fix)
 
 
 def computes_in_float16(model: Layer) -> bool:
@@ -62,6 +48,20 @@ def check_steps(where: str, **steps: int | None) -> None:
     for argument, number in steps.items():
         if number is not None:
             check_int(where, argument, number)
+
+
+def check_split(validation_split: Any, validation_data: Any) -> bool:
+    """Whether a share of the samples is to be set aside.
+
+    Raises:
+        UserError: The share is no number, or there are other samples to validate on.
+    """
+    needs = "a fraction of at least 0 and below 1"
+    if validation_split is None or not check_number("fit", "validation_split", validation_split, needs):
+        return False
+    if validation_data is not None:
+        raise UserError("fit", "validation_split and validation_data", "one of them", "Pass one of them.")
+    return True
 
 
 def validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Feed | None:

@@ -6,6 +6,7 @@ import torch
 
 from striate.data.arrays import make_feed
 from striate.data.feed import Batch, check_finite
+from striate.foundation.checks import check_flag
 from striate.layers.structure import mode
 from striate.models.trainer import Trainer
 from striate.training import loop
@@ -101,7 +102,12 @@ class BatchTrainer(Trainer):
 
 
 def _figures(objective: Objective, return_dict: bool) -> Any:
-    """Losses and metrics as Keras returns them: by name, in a list, or the loss alone."""
+    """Losses and metrics as Keras returns them: by name, in a list, or the loss alone.
+
+    Raises:
+        UserError: `return_dict` is neither True nor False.
+    """
+    check_flag("A step on one batch", "return_dict", return_dict)
     logs = to_floats(objective.results())
     values = list(logs.values())
     return logs if return_dict else values if len(values) > 1 else values[0]

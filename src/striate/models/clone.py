@@ -2,21 +2,27 @@
 
 from typing import Any
 
-from striate.foundation.checks import UserError
+from striate.foundation.checks import UserError, refuse_unknown
 from striate.foundation.custom_objects import custom_object_scope
+from striate.foundation.explain import explaining
 from striate.layers.forms import is_custom, serialize
 from striate.layers.layer import Layer
 from striate.models.layer_config import deserialize
 from striate.models.trainer import Trainer
 
+# Keras's arguments that striate does not support, with the defaults that ask for nothing.
+KERAS_DEFAULTS = {"input_tensors": None, "clone_function": None, "call_function": None, "recursive": False}
 
-def clone_model(model: Any) -> Any:
+
+@explaining
+def clone_model(model: Any, **unknown: Any) -> Any:
     """A model with the same layers and names, new weights, and not compiled.
 
     Args:
         model: A `Sequential` or a functional `Model`; of a class of your own if it has a `config()`.
 
     Raises:
+        UnsupportedError: An argument of Keras's that makes other layers, or calls them otherwise.
         UserError: It is no model, or a layer of it cannot be made again from its config.
 
     Example:
@@ -27,6 +33,7 @@ def clone_model(model: Any) -> Any:
         >>> clone.layers[0].name, clone.layers[0] is model.layers[0]
         ('two', False)
     """
+    refuse_unknown("clone_model", unknown, ("model",), KERAS_DEFAULTS)
     if not isinstance(model, Trainer):
         raise UserError("clone_model", repr(model), "a model", "Pass a Sequential or a Model.")
     classes: dict[str, type[Layer]] = {}

@@ -6,6 +6,7 @@ from typing import Any
 
 from striate.foundation.checks import UserError
 from striate.foundation.nested import map_structure
+from striate.layers.overrides import COMPILE, refuse_files
 from striate.models.layer_config import FIX_DAMAGED, revive, short
 from striate.models.trainer import Trainer
 from striate.training import losses, metrics, optimizers
@@ -37,6 +38,7 @@ def compile_from(model: Trainer, form: Any) -> None:
         UserError: Something in it is not known or not supported.
     """
     where = "compile_config"
+    refuse_files(model, COMPILE)
     if not isinstance(form, dict):
         raise UserError(where, short(form), "a dict of compile's arguments", FIX_DAMAGED)
     arguments = revive(form, where)

@@ -1,5 +1,6 @@
 """The graph between inputs and outputs: found once, then run, measured or drawn."""
 
+import functools
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from striate.layers.input import TEXT
 from striate.layers.layer import Layer
 from striate.layers.structure import in_dtype, is_shape, mode_is_set
 from striate.layers.symbol import Node, ShapeError, Symbol, in_context, replace_symbols, symbols_in
+from striate.models.plan import Plan
 
 
 class Graph:
@@ -42,6 +44,7 @@ class Graph:
             raise UserError("Model", f"inputs {names}", "every input once", "Make an Input of its own for each.")
         self.nodes, found = self._sort_nodes()
         self.layers = self._order_layers(found)
+        self._are_simple = [node.is_simple for node in self.nodes]
         self._unneeded_after = self._find_unneeded()
         self._before = self._find_joined()
         self._left_out = {node for nodes in self._before.values() for node in nodes}
@@ -117,12 +120,20 @@ class Graph:
                 joined[node] = before
         return joined
 
+    @functools.cached_property
+    def plan(self) -> Plan:
+        """Which nodes run as one."""
+        return Plan(self.nodes, self.output_symbols)
+
     def run(self, inputs: Any) -> Any:
         """Compute the outputs for arrays in the structure of `self.inputs`."""
+        plan = self.plan
 
         def call(node: Node, args: Any, kwargs: Any) -> Any:
-            if node in self._left_out:
+            if node in self._left_out or node in plan.inside:
                 return args[0]
+            if node in plan.blocks:
+                return plan.blocks[node](args[0])
             if node in self._before:
                 return node.layer(*args, after=[earlier.layer for earlier in self._before[node]])
             if mode_is_set():
@@ -167,19 +178,27 @@ class Graph:
 
     def _follow(self, values: dict[int, Any], step: Any, keep: bool = False) -> Any:
         """Go through the nodes in order, `step` turning arguments into outputs."""
-        for node, unneeded in zip(self.nodes, self._unneeded_after, strict=True):
-            outputs = symbols_in(node.outputs)
-            if all(id(symbol) in values for symbol in outputs):
-                continue  # an input
-            args, kwargs = replace_symbols((node.args, node.kwargs), lambda symbol: values[id(symbol)])
-            result = step(node, args, kwargs)
-            if len(outputs) == 1 and not isinstance(node.outputs, list | dict):
-                values[id(outputs[0])] = result
+        for node, simple, unneeded in zip(self.nodes, self._are_simple, self._unneeded_after, strict=True):
+            if simple:  # as most are: nothing to look for
+                if id(node.outputs) not in values:
+                    values[id(node.outputs)] = step(node, (values[id(node.args[0])],), {})
             else:
-                values.update(zip(map(id, outputs), flatten(result, is_leaf=is_shape), strict=True))
+                self._follow_node(node, values, step)
             for symbol in () if keep else unneeded:
                 del values[id(symbol)]
         return replace_symbols(self.outputs, lambda symbol: values[id(symbol)])
+
+    def _follow_node(self, node: Node, values: dict[int, Any], step: Any) -> None:
+        """Let `step` turn the arguments of a call, symbols anywhere inside, into its outputs."""
+        outputs = symbols_in(node.outputs)
+        if all(id(symbol) in values for symbol in outputs):
+            return  # an input
+        args, kwargs = replace_symbols((node.args, node.kwargs), lambda symbol: values[id(symbol)])
+        result = step(node, args, kwargs)
+        if len(outputs) == 1 and not isinstance(node.outputs, list | dict):
+            values[id(outputs[0])] = result
+        else:
+            values.update(zip(map(id, outputs), flatten(result, is_leaf=is_shape), strict=True))
 
 
 def _fit_array(symbol: Symbol, value: Any) -> Any:
@@ -205,6 +224,9 @@ def _fit_texts(symbol: Symbol, value: Any) -> np.ndarray:
 
 def _fit_shape(symbol: Symbol, shape: Shape) -> Shape:
     """The shape that `_fit_array` makes of it, refused where the input was declared otherwise."""
+    if not is_shape(shape):
+        needs = f"a shape, as {symbol.shape}"
+        raise UserError(f"Input {symbol.name!r}", f"shape {shape!r}", needs, "Call the model on an array of it.")
     if len(shape) == symbol.ndim - 1 and symbol.shape[-1] == 1:
         shape = (*shape, 1)
     return symbol.node.layer.compute_output_shape(shape) if not symbol.node.inputs else shape

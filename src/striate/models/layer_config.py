@@ -11,9 +11,11 @@ from typing import Any
 import torch
 
 from striate.foundation.checks import UnsupportedError, UserError, nearest
-from striate.foundation.custom_objects import find_custom
+from striate.foundation.custom_objects import INSTEAD_OF_CODE, find_custom
+from striate.foundation.explain import ExplainedError
 from striate.layers.forms import FUNCTIONAL
 from striate.layers.layer import Layer, registry
+from striate.layers.overrides import BUILD, refuse_files
 from striate.layers.refused import INSTEAD_OF_LAMBDA
 from striate.models.trainer import Trainer
 
@@ -38,6 +40,7 @@ def deserialize(form: Any) -> Layer:
     if cls is registry.classes["Model"] and "layers" not in config:
         raise UserError(where, "no layers", "a list of layers", FIX_DAMAGED)
     layer = _make(cls, config if issubclass(cls, Trainer) else revive(config, where), where)
+    refuse_files(layer, BUILD)
     if config.get("trainable") is False:
         layer.trainable = False
     if isinstance(layer, Trainer) and not layer.built:
@@ -69,10 +72,11 @@ def _make(cls: type[Layer], config: dict[str, Any], where: str) -> Layer:
     try:
         with torch.device("cpu") if probing else contextlib.nullcontext():
             return cls.from_config(dict(config))
-    except UserError:
-        raise
     except Exception as error:  # what a damaged config makes of a class can be anything
-        got = f"a config it cannot be made from ({type(error).__name__}: {str(error)[:300]})"
+        if isinstance(error, UserError) and not isinstance(error, ExplainedError):
+            raise
+        said = error.__cause__ or error  # Python's own words are shorter here than the explanation
+        got = f"a config it cannot be made from ({type(said).__name__}: {str(said)[:300]})"
         raise UserError(where, got, "the arguments its class takes", FIX_DAMAGED) from error
 
 
@@ -98,7 +102,7 @@ def _find_class(form: dict[str, Any], where: str) -> type[Layer]:
         raise UnsupportedError(where, f"Keras's operation {module}.{name}", "layers", fix)
     got = f"the class {short(registered or name)} of module {short(module)}"
     needs = "a layer of striate's, or one that custom_objects names: nothing is imported because a file says so"
-    raise UserError(where, got, needs, f"Pass custom_objects={{{name!r}: the class}} if it is a layer of yours.")
+    raise UserError(where, got, needs, INSTEAD_OF_CODE.format(name, "class"))
 
 
 def _find_custom(name: Any, registered: Any) -> Any:

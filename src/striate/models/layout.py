@@ -9,6 +9,7 @@ import torch
 from striate.foundation.names import snake_case
 from striate.layers.input import InputLayer
 from striate.layers.layer import Layer
+from striate.layers.overrides import STORE, refuse_files
 from striate.layers.preprocessing.text import TextVectorization
 from striate.layers.preprocessing.vocabulary import Vocabulary
 from striate.models.trainer import Trainer
@@ -63,6 +64,8 @@ def _visit(module: torch.nn.Module, path: str, around: tuple[str, ...], seen: se
     if isinstance(module, TextVectorization):
         yield from _text_groups(module, path, names)
         return
+    if isinstance(module, Layer):
+        refuse_files(module, STORE)
     yield _group(module, path, names)
     children = {name: child for name, child in module._modules.items() if child is not None}
     # The input of a Sequential is not among Keras's attributes; a graph's is among its layers.

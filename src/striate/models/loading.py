@@ -10,6 +10,7 @@ import torch
 
 from striate.foundation.checks import UserError, check_flag, refuse_unknown
 from striate.foundation.custom_objects import custom_object_scope, has_custom_objects
+from striate.foundation.explain import explaining
 from striate.models.archive import Archive
 from striate.models.compile_config import compile_from
 from striate.models.layer_config import deserialize
@@ -23,8 +24,9 @@ METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
 MAX_METADATA, MAX_CONFIG, MAX_VOCABULARY = 2**16, 8 * 2**20, 2**28
 
 
+@explaining
 def load_model(
-    path: str | os.PathLike[str],
+    filepath: str | os.PathLike[str],
     custom_objects: Mapping[str, Any] | None = None,
     compile: bool = True,
     safe_mode: bool = True,
@@ -34,7 +36,7 @@ def load_model(
     Nothing in the file is run, imported or unpacked to disk, and memory is taken only for weights it really holds.
 
     Args:
-        path: The file.
+        filepath: The file.
         custom_objects: Name in the file to class or function, for layers, losses and metrics of your own.
         compile: Whether to compile the model as it was, with the optimizer's state.
         safe_mode: True; there is no other mode.
@@ -55,7 +57,7 @@ def load_model(
     if safe_mode is not True:
         fix = "Leave safe_mode out; pass classes of your own as custom_objects."
         raise UserError("load_model", f"safe_mode={safe_mode!r}", "safe_mode=True: files never run code", fix)
-    source = check_name("load_model", path, (".keras",))
+    source = check_name("load_model", filepath, (".keras",))
     with _naming(source), Archive(source) as archive, custom_object_scope(custom_objects):
         form = _read_config(archive)
         probe = _probe(form)
@@ -74,6 +76,7 @@ def load_model(
     return model
 
 
+@explaining
 def load_weights(
     model: Trainer,
     path: str | os.PathLike[str],

@@ -1,11 +1,14 @@
 """Models: networks that can be trained, looked at and saved."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from striate.foundation.checks import UserError, nearest
+from striate.foundation.custom_objects import custom_object_scope
+from striate.foundation.explain import explaining
 from striate.foundation.names import numbered
 from striate.foundation.shapes import Shape
 from striate.layers.holder import named_parts
@@ -13,6 +16,7 @@ from striate.layers.layer import Layer, registry
 from striate.models.batch_trainer import BatchTrainer
 from striate.models.config import graph_config, graph_from_config
 from striate.models.graph import Graph
+from striate.models.plan import Plan
 from striate.models.saving import load_weights, model_to_json, save_model, save_weights
 from striate.models.summary import Summary
 from striate.training.loop import device_of
@@ -96,6 +100,9 @@ class Model(BatchTrainer, Layer):
         outputs = [shapes[id(symbol)] for symbol in self.graph.output_symbols]
         return outputs[0] if not isinstance(self.graph.outputs, list | tuple | dict) else outputs
 
+    def _alone(self) -> list[torch.Tensor]:
+        return [] if self.graph is None else self.graph.plan.alone()
+
     def _compute(self, *inputs: Any, **kwargs: Any) -> Any:
         """As torch: each layer inside has a precision of its own, or follows the one that `compile` was given."""
         if self._precision == "float32":
@@ -144,6 +151,7 @@ class Model(BatchTrainer, Layer):
         """The layers, inputs first."""
         return list(dict.fromkeys(part for _, part in named_parts(self) if isinstance(part, Layer)))
 
+    @explaining
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of this name, or at this place.
 
@@ -167,6 +175,11 @@ class Model(BatchTrainer, Layer):
         found = [weight for layer in self.layers for weight in layer.weights]
         others = [*self.parameters(), *self.buffers()]
         return list({id(weight): weight for weight in found + others}.values())
+
+    @property
+    def plan(self) -> Plan:
+        """Which layers run as one kernel; `plan.describe()` says it in words."""
+        return self._need_graph().plan
 
     @property
     def inputs(self) -> list[Any]:
@@ -210,14 +223,27 @@ class Model(BatchTrainer, Layer):
             return list(self.graph.outputs)
         return numbered(symbol.name for symbol in self.graph.output_symbols)
 
+    def has_own_forward(self) -> bool:
+        """Whether it is a subclass that computes by itself, not by a graph of layers."""
+        own = type(self).forward is not Model.forward or hasattr(type(self), "call")
+        return self.graph is None and own
+
     def _need_graph(self) -> Graph:
         if self.graph is None:
-            needs = "a known input shape for this"
-            raise UserError(self.where, "no input shape yet", needs, "Call build(input_shape), or give input_shape.")
+            got, needs, fix = (
+                "no input shape yet",
+                "a known input shape for this",
+                "Call build(input_shape).",
+            )
+            if self.has_own_forward():
+                got, needs = "a forward of its own", "a graph of layers for this: its forward runs them one by one"
+                fix = "Make the model with Sequential([...]) or Model(inputs, outputs)."
+            raise UserError(self.where, got, needs, fix)
         return self.graph
 
     # Looking and keeping -------------------------------------------------------------------------
 
+    @explaining
     def summary(
         self,
         line_length: int | None = None,
@@ -280,11 +306,17 @@ class Model(BatchTrainer, Layer):
         load_weights(self, filepath, **unknown)
 
     def config(self) -> dict[str, Any]:
-        return graph_config(self._need_graph())
+        return {} if self.has_own_forward() else graph_config(self._need_graph())
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Model":
-        return cls(**graph_from_config(config))
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> "Model":
+        """The model that `get_config` described, with new weights.
+
+        Args:
+            custom_objects: Names in it to classes of your own.
+        """
+        with custom_object_scope(custom_objects):
+            return cls(**graph_from_config(config))
 
     def _repr_html_(self) -> str:
         return Summary(self).html()

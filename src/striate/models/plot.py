@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from striate.foundation.checks import UnsupportedError, UserError, check_choice, check_flag, check_int, check_path
+from striate.foundation.explain import explaining
 from striate.foundation.files import write_text
 from striate.foundation.shapes import describe
-from striate.layers.activation import serialize
+from striate.layers.activation_names import serialize
 from striate.layers.holder import weights_of
 from striate.layers.structure import is_shape
 from striate.layers.symbol import Node, replace_symbols, symbols_in
@@ -64,6 +65,7 @@ class ModelPlot:
         return f"<ModelPlot of {len(self.svg)} bytes of SVG>"
 
 
+@explaining
 def plot_model(
     model: Any,
     to_file: str | os.PathLike[str] | None = "model.svg",
@@ -245,7 +247,8 @@ def _rows(node: Node, options: Options) -> list[tuple[str, str]]:
     activation = getattr(layer, "activation", None)
     if options.show_layer_activations and callable(activation):
         try:
-            rows.append(("Activation", str(serialize(activation))))
+            said = serialize(activation)
+            rows.append(("Activation", said if isinstance(said, str) else said["config"]))
         except UserError:  # a function of the user's own
             rows.append(("Activation", getattr(activation, "__name__", "own")))
     if options.show_shapes:

@@ -11,8 +11,10 @@ import numpy as np
 
 from striate.foundation.checks import UserError, refuse_unknown
 from striate.foundation.custom_objects import custom_object_scope
+from striate.foundation.explain import explaining
 from striate.foundation.files import atomic_path
 from striate.layers.forms import serialize
+from striate.layers.overrides import COMPILE, refuse_files
 from striate.models.compile_config import serialize_compile
 from striate.models.layout import groups
 from striate.models.loading import (
@@ -37,6 +39,7 @@ __all__ = ["load_model", "load_weights", "model_from_json", "model_to_json", "sa
 KERAS_VERSION = "3.15.1"
 
 
+@explaining
 def model_to_json(model: Trainer, **options: Any) -> str:
     """A model's layers, without weights, as text that Keras's `model_from_json` reads, too.
 
@@ -51,6 +54,7 @@ def model_to_json(model: Trainer, **options: Any) -> str:
     return json.dumps(serialize(model), **options)
 
 
+@explaining
 def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Trainer:
     """The model that `model.to_json()` of Keras or striate described, with new weights.
 
@@ -76,6 +80,7 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
         return make_model(form)
 
 
+@explaining
 def save_model(
     model: Trainer,
     path: str | os.PathLike[str],
@@ -120,6 +125,7 @@ def save_model(
             archive.writestr(zipfile.ZipInfo(name), text)
 
 
+@explaining
 def save_weights(model: Trainer, path: str | os.PathLike[str], overwrite: bool = True) -> None:
     """Write the weights of a model alone, in one go.
 
@@ -144,6 +150,7 @@ def save_weights(model: Trainer, path: str | os.PathLike[str], overwrite: bool =
 
 def _serialize_compile(model: Trainer) -> dict[str, Any]:
     try:
+        refuse_files(model, COMPILE)
         return serialize_compile(model.compile_config or {})
     except UserError as error:
         fix = f"{error.fix} Or pass include_optimizer=False."

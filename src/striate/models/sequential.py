@@ -1,11 +1,12 @@
 """Sequential: layers one after the other."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 
 from striate.foundation.checks import UserError
+from striate.foundation.custom_objects import custom_object_scope
 from striate.layers.building import unchanged_on_error
 from striate.layers.input import InputLayer
 from striate.layers.layer import Layer, registry
@@ -116,8 +117,9 @@ class Sequential(Model):
         return layers_config(self._stack, self.graph)
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Sequential":
-        return cls(**layers_from_config(config))
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> "Sequential":
+        with custom_object_scope(custom_objects):
+            return cls(**layers_from_config(config))
 
     def _extend(self, added: Any) -> None:
         """Put layers at the end: all of them, or none."""

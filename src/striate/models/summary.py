@@ -13,6 +13,11 @@ from striate.models.summary_view import Column, Page, count, memory
 
 FOOTER = {"total": "Total", "trainable": "Trainable", "non_trainable": "Non-trainable", "optimizer": "Optimizer"}
 
+# What the legend says of the columns that Keras does not have.
+FLOPS = "additions and multiplications for one item"
+FIELD = "input cells that one cell sees"
+OUTPUT = "memory for one item"
+
 
 class Summary:
     """Layers, shapes, parameters, FLOPs, receptive fields and memory of a model; nothing in it is changed.
@@ -96,9 +101,9 @@ class Summary:
             Column("Layer (type)", [_indent(row.depth) + f"{row.name} ({row.kind})" for row in rows]),
             Column("Output Shape", [_shape_text(row.output_shape) for row in rows]),
             Column("Param #", [f"{row.params:,}{'' if row.built else ' (unbuilt)'}" for row in rows], True),
-            Column("FLOPs", [count(row.flops) for row in rows], True, rank=2),
-            Column("Receptive\nField", [_field_text(row.receptive_field) for row in rows], True, rank=3),
-            Column("Output", [memory(row.output_bytes) for row in rows], True, rank=4),
+            Column("FLOPs", [count(row.flops) for row in rows], True, 2, FLOPS),
+            Column("Receptive\nField", [_field_text(row.receptive_field) for row in rows], True, 3, FIELD),
+            Column("Output", [memory(row.output_bytes) for row in rows], True, 4, OUTPUT),
         ]
         if not any(row.receptive_field for row in rows):
             del columns[4]

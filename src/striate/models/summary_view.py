@@ -29,7 +29,12 @@ STYLE = """
 & dt, & dd { width: auto; margin: 0; font-weight: 400; }
 & dt { opacity: 0.65; }
 & dd { font-variant-numeric: tabular-nums; }
+& p { margin: 8px 10px; opacity: 0.65; }
 """.replace("&", ".striate-summary.striate-summary")
+
+
+# What stands in a cell in place of a number.
+MARKS = {"all": "the whole input", "-": "nothing to tell", "?": "not known"}
 
 
 @dataclass(frozen=True)
@@ -41,12 +46,14 @@ class Column:
         cells: One text for every row; may hold line breaks.
         number: Whether it is set flush right.
         rank: Which columns stay where there is no room for all: the lowest first; 0 always stays.
+        meaning: What the legend says of it; nothing where the title says all.
     """
 
     title: str
     cells: Sequence[str]
     number: bool = False
     rank: int = 0
+    meaning: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,12 +109,14 @@ class Page:
         footer = "".join(f"<dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd>" for key, value in self.footer)
         return (
             f'<div class="striate-summary"><style>{STYLE}</style><table><caption>{html.escape(self.title)}</caption>'
-            f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table><dl>{footer}</dl></div>"
+            f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table><dl>{footer}</dl>"
+            f"<p>{html.escape(_legend(self.columns))}</p></div>"
         )
 
     def _draw(self, console: "Console") -> "Group":
-        """Title, as many columns as there is room for, a word on those left out, footer."""
+        """Title, as many columns as there is room for, a word on those left out, footer, legend."""
         from rich.console import Group  # noqa: PLC0415 - keeps `import striate` quick
+        from rich.padding import Padding  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
         width = console.width
@@ -122,6 +131,8 @@ class Page:
             room = f"line_length={_needs(self.columns)} has room for all"
             parts.append(Text(f" Left out ({room}): {', '.join(gone)}\n", style="dim"))
         parts += [Text.assemble((f" {key}: ", "bold"), value) for key, value in self.footer]
+        if legend := _legend(columns):
+            parts.append(Padding(Text(f"\n{legend}", style="dim"), (0, 0, 0, 1)))
         return Group(*parts)
 
 
@@ -161,6 +172,19 @@ def memory(size: int | None, digits: int = 1) -> str:
 
 def _class(column: Column) -> str:
     return ' class="number"' if column.number else ""
+
+
+def _legend(columns: Sequence[Column]) -> str:
+    """What the columns mean, and the marks that stand in them.
+
+    Example:
+        >>> _legend([Column("Layer", ["dense"]), Column("FLOPs", ["?"], True, meaning="for one item")])
+        'FLOPs: for one item; ?: not known'
+    """
+    told = [column for column in columns if column.meaning and column.cells]
+    cells = {cell for column in told for cell in column.cells}
+    lines = [f"{' '.join(column.title.split())}: {column.meaning}" for column in told]
+    return "; ".join(lines + [f"{mark}: {text}" for mark, text in MARKS.items() if mark in cells])
 
 
 def _widths(columns: Sequence[Column]) -> list[int]:

@@ -12,13 +12,14 @@ from striate.foundation.checks import UserError, check_choice, check_flag, check
 from striate.layers.holder import holders_in
 from striate.layers.layer import Layer
 from striate.layers.loss_adder import anything_added
+from striate.layers.overrides import PREDICTION, refuse_steps
 from striate.layers.structure import as_tensor, mode
 from striate.models.arguments import (
+    check_split,
     check_steps,
     computes_in_float16,
     refuse_jit,
     refuse_leftovers,
-    refuse_own_steps,
     validation_feed,
 )
 from striate.training import loop, optimizers
@@ -85,7 +86,7 @@ class Trainer(Layer):
         every = check_int(where, "steps_per_execution", steps_per_execution)
         scales = check_flag(where, "auto_scale_loss", auto_scale_loss)
         chosen = check_choice(where, "precision", precision, PRECISIONS)
-        refuse_own_steps(self)
+        refuse_steps(self)
         objective = Objective(loss, metrics, loss_weights, weighted_metrics, self.output_names)
         optimizer = optimizers.get(optimizer)
         if scales and (chosen == "float16" or computes_in_float16(self)):
@@ -147,13 +148,13 @@ class Trainer(Layer):
         """
         objective = self._need_compiled()
         refuse_leftovers(self.fit, unknown)
+        check_flag("fit", "shuffle", shuffle)
         check_int("fit", "epochs", epochs)
         check_int("fit", "initial_epoch", initial_epoch, minimum=0)
         check_int("fit", "validation_freq", validation_freq)
         check_steps("fit", steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
-        if validation_split:
-            if validation_data is not None:
-                raise UserError("fit", "validation_split and validation_data", "one of them", "Pass one of them.")
+        check_steps("fit", validation_batch_size=validation_batch_size)
+        if check_split(validation_split, validation_data):
             (x, y, sample_weight), validation_data = train_validation_split(x, y, sample_weight, validation_split)
         listed, backup = order_callbacks(callbacks, verbose)
         saved = backup.read() if backup else None
@@ -222,14 +223,13 @@ class Trainer(Layer):
         """
         self._need_compiled()
         refuse_leftovers(self.evaluate, unknown)
+        check_flag("evaluate", "return_dict", return_dict)
         check_steps("evaluate", steps=steps)
         feed = make_feed(x, y, sample_weight, batch_size=batch_size, steps=steps, where="evaluate")
         with self._one_pass(feed, callbacks, verbose, steps) as run:
             logs = self._test(feed, run, steps)
-        if return_dict:
-            return logs
         values = list(logs.values())
-        return values[0] if len(values) == 1 else values
+        return logs if return_dict else values[0] if len(values) == 1 else values
 
     def predict(
         self,
@@ -246,6 +246,7 @@ class Trainer(Layer):
             UserError: The data cannot be used.
         """
         refuse_leftovers(self.predict, unknown)
+        refuse_steps(self, PREDICTION)
         check_steps("predict", steps=steps)
         feed = make_feed(x, batch_size=batch_size, steps=steps, where="predict")
         with self._one_pass(feed, callbacks, verbose, steps) as run:
@@ -256,8 +257,8 @@ class Trainer(Layer):
 
     @property
     def metrics_names(self) -> list[str]:
-        """The names of what `evaluate` returns."""
-        return list(self._need_compiled().results())
+        """The names of what `evaluate` returns; none before `compile`."""
+        return [] if self._objective is None else list(self._objective.results())
 
     @property
     def output_names(self) -> list[str]:
@@ -279,8 +280,7 @@ class Trainer(Layer):
 
     def _one_pass(self, feed: Feed, callbacks: Any, verbose: Any, steps: int | None) -> CallbackList:
         """The callbacks of an `evaluate` or a `predict`."""
-        bar = ProgressBar(verbose)
-        return CallbackList([bar, callbacks], model=self, steps=steps or feed.steps, verbose=verbose)
+        return CallbackList([ProgressBar(verbose), callbacks], model=self, steps=steps or feed.steps, verbose=verbose)
 
     def _fit_epoch(
         self, feed: Feed, objective: Objective, run: CallbackList, progress: Progress, steps: int | None
@@ -303,6 +303,7 @@ class Trainer(Layer):
             steps=steps,
             every=self._every,
             penalty=self._penalty(),
+            alone=self._alone() if run.own else (),
             on_step=note,
             stop=lambda: self.stop_training,
             refuse_nan=not any(isinstance(c, TerminateOnNaN) and not c.raise_error for c in run.callbacks),
@@ -321,6 +322,10 @@ class Trainer(Layer):
         """Names and weights that training may change, in Keras's order, which its optimizers' files follow."""
         names = {id(parameter): name for name, parameter in self.named_parameters()}
         return [(names[id(weight)], weight) for weight in self.weights if id(weight) in names]
+
+    def _alone(self) -> list[torch.Tensor]:
+        """Weights that may step early: see `Optimizer.backward`."""
+        return []
 
     def _penalty(self) -> loop.Penalty:
         if any(holder._penalties for holder in holders_in(self)):

@@ -8,9 +8,10 @@ channels last unless told.
     tensor([2., 3.])
 """
 
+import sys
 from typing import Any
 
-from striate.foundation.checks import nearest
+from striate.foundation.absent import absent
 from striate.ops import (
     arrays,
     control,
@@ -35,4 +36,4 @@ __all__ = sorted([*_OPERATIONS, "image"])
 
 
 def __getattr__(name: str) -> Any:
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}. {nearest(name, _OPERATIONS)}")
+    raise absent(__name__, name, sys._getframe(1))

@@ -6,11 +6,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from striate.foundation.absent import explain_absent
 from striate.foundation.checks import UnsupportedError, UserError, check_choice, check_int, check_ints
 from striate.layers.preprocessing.resample import FILL_MODES, INTERPOLATIONS, resample
 from striate.layers.preprocessing.size import METHODS, cut_to_proportions, resized
 from striate.layers.spatial import check_data_format
-from striate.ops.table import as_floats, op
+from striate.ops.table import TABLE, as_floats, op
 from striate.ops.windows import conv
 
 
@@ -260,3 +261,8 @@ def extract_patches(
         return conv(x, kernel, steps, padding, None, dilation_rate)
 
     return _on_pictures(where, images, data_format, change)
+
+
+__all__ = sorted(name.removeprefix("image.") for name in TABLE if name.startswith("image."))
+
+explain_absent(__name__)

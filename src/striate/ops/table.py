@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from striate.foundation.checks import UserError, nearest
+from striate.foundation.explain import FAULTS, hand_on
 from striate.layers.symbol import Symbol
 
 TABLE: dict[str, Callable[..., Any]] = {}
@@ -107,21 +108,13 @@ def taking_arrays(function: Callable[..., Any], where: str) -> Callable[..., Any
 
     @functools.wraps(function)
     def operation(*args: Any, **kwargs: Any) -> Any:
-        read = zip(itertools.chain(places, itertools.repeat(rest)), args, strict=False)
-        values = [reader(value, where) for reader, value in read]
-        named = {name: readers.get(name, _leave)(value, where) for name, value in kwargs.items()}
         try:
+            read = zip(itertools.chain(places, itertools.repeat(rest)), args, strict=False)
+            values = [reader(value, where) for reader, value in read]
+            named = {name: readers.get(name, _leave)(value, where) for name, value in kwargs.items()}
             return function(*values, **named)
-        except torch.OutOfMemoryError:
-            raise
-        except UserError:
-            raise
-        except (RuntimeError, IndexError, TypeError, ValueError, OverflowError, AssertionError) as error:
-            shapes = [tuple(v.shape) for v in [*values, *named.values()] if isinstance(v, torch.Tensor)]
-            got = f"arrays of shapes {shapes}" if len(shapes) > 1 else f"an array of shape {(*shapes, None)[0]}"
-            got = got if shapes else f"arguments {', '.join(map(repr, [*args, *kwargs.values()]))}"[:80]
-            needs = f"what torch can compute it with ({str(error).splitlines()[0]})"
-            raise UserError(where, got, needs, "Look at shapes, dtypes and axis.") from error
+        except FAULTS as error:
+            hand_on(where, function, args, kwargs, error)
 
     return operation
 

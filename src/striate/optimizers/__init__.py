@@ -1,5 +1,6 @@
 """Optimizers, where Keras has them."""
 
+from striate.foundation.absent import explain_absent
 from striate.optimizers import schedules
 from striate.training.optimizer import Optimizer
 from striate.training.optimizers import (
@@ -37,3 +38,5 @@ __all__ = [
     "schedules",
     "serialize",
 ]
+
+explain_absent(__name__)

@@ -1,5 +1,6 @@
 """Learning-rate schedules, where Keras has them."""
 
+from striate.foundation.absent import explain_absent
 from striate.training.schedules import (
     CosineDecay,
     CosineDecayRestarts,
@@ -23,3 +24,5 @@ __all__ = [
     "deserialize",
     "serialize",
 ]
+
+explain_absent(__name__)

@@ -194,6 +194,12 @@ class CallbackList:
         self.set_params(params)
         self.set_model(model)
 
+    @property
+    def own(self) -> bool:
+        """Whether all that is called is striate's own: known not to look at gradients."""
+        methods = [method for found in self._methods.values() for method in found]
+        return all(method.__module__.startswith("striate.") for method in methods)
+
     def set_model(self, model: Any) -> None:
         """Tell every callback the model, and the model its history."""
         self.model = model

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.foundation.checks import UserError, check_int, check_number, is_int, nearest
+from striate.foundation.checks import UserError, check_flag, check_int, check_number, check_verbose, is_int, nearest
 from striate.foundation.files import atomic_path
 from striate.training.callback import Callback, CallbackList, History, Logs
 from striate.training.monitor import MonitorCallback
@@ -58,7 +58,8 @@ class EarlyStopping(MonitorCallback):
         self.patience = check_int("EarlyStopping", "patience", patience, minimum=0)
         self.start_from_epoch = check_int("EarlyStopping", "start_from_epoch", start_from_epoch, minimum=0)
         self.baseline = None if baseline is None else check_number("EarlyStopping", "baseline", baseline, "a number")
-        self.verbose, self.restore_best_weights = verbose, restore_best_weights
+        self.restore_best_weights = check_flag("EarlyStopping", "restore_best_weights", restore_best_weights)
+        self.verbose = check_verbose("EarlyStopping", verbose)
         self._forget()
 
     def _forget(self) -> None:
@@ -132,7 +133,9 @@ class ModelCheckpoint(MonitorCallback):
     ) -> None:
         super().__init__(monitor, mode, best=initial_value_threshold)
         self.filepath = os.fspath(filepath)
-        self.verbose, self.save_best_only, self.save_weights_only = verbose, save_best_only, save_weights_only
+        self.verbose = check_verbose("ModelCheckpoint", verbose)
+        self.save_best_only = check_flag("ModelCheckpoint", "save_best_only", save_best_only)
+        self.save_weights_only = check_flag("ModelCheckpoint", "save_weights_only", save_weights_only)
         endings = (".weights.h5", ".safetensors") if save_weights_only else (".keras",)
         if not self.filepath.endswith(endings):
             got = f"filepath={self.filepath!r} with save_weights_only={save_weights_only}"
@@ -206,7 +209,8 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
-        self.filename, self.sep, self.append = Path(filename), separator, append
+        self.filename, self.sep = Path(filename), separator
+        self.append = check_flag("CSVLogger", "append", append)
         if not isinstance(separator, str) or len(separator) != 1:
             raise UserError("CSVLogger", f"separator={separator!r}", "one character", "Pass separator=','.")
         self._text: str | None = None  # what the file holds; None out of training

@@ -8,7 +8,7 @@ import torch
 from striate.foundation.arguments import KnownArguments
 from striate.foundation.checks import UserError, refuse_unknown
 from striate.foundation.configured import Configured
-from striate.foundation.custom_objects import find_custom, get_registered_name
+from striate.foundation.custom_objects import INSTEAD_OF_CODE, find_custom, get_registered_name
 from striate.foundation.names import snake_case
 from striate.foundation.registry import Registry
 from striate.training.labels import match_rank
@@ -62,7 +62,9 @@ class FunctionWrapper(Configurable):
 
         (N,) beside (N, 1) would broadcast to (N, N) in a function that does not look.
         """
-        return self.fn(*match_rank(y_true, y_pred), **self.options)
+        if y_true.shape != y_pred.shape:
+            y_true, y_pred = match_rank(y_true, y_pred)
+        return self.fn(y_true, y_pred, **self.options)
 
     def config(self) -> dict[str, Any]:
         """The arguments that make the same object again."""
@@ -121,7 +123,7 @@ def find_by_function(registry: Registry[Any], name: str) -> Any:
             f"The saved {kind} {name!r}",
             "only a function's name",
             f"a {kind} of striate's, because no code is read from files",
-            f"Load without compiling, then pass the function {name} to compile().",
+            INSTEAD_OF_CODE.format(name, "function"),
         ) from error
 
 

@@ -18,7 +18,7 @@ def to_tensor(where: str, name: str, value: Any) -> torch.Tensor:
 
 def as_float(value: torch.Tensor) -> torch.Tensor:
     """`value` in float32, or in float64 if it was: halves and integers are too coarse to sum up losses in."""
-    return value if value.dtype in (torch.float32, torch.float64) else value.float()
+    return value if value.dtype is torch.float32 or value.dtype is torch.float64 else value.float()
 
 
 def match_rank(one: torch.Tensor, two: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from striate.foundation.checks import UserError, check_int, check_number, refuse_unknown
+from striate.foundation.checks import UserError, check_int, check_number, check_verbose, refuse_unknown
 from striate.training.callback import Callback, Logs
 from striate.training.lambda_callback import takes
 from striate.training.monitor import MonitorCallback
@@ -38,7 +38,7 @@ class LearningRateScheduler(Callback):
         if not self._with_rate and not takes(schedule, 1):
             needs, fix = "a function of (epoch, learning_rate)", "Write for example lambda epoch, rate: rate * 0.9."
             raise UserError("LearningRateScheduler", f"schedule={schedule!r}", needs, fix)
-        self.schedule, self.verbose = schedule, verbose
+        self.schedule, self.verbose = schedule, check_verbose("LearningRateScheduler", verbose)
         self._epoch: int | None = None  # the last one whose rate is set
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -121,7 +121,7 @@ class ReduceLROnPlateau(MonitorCallback):
         self.patience = check_int(where, "patience", patience, minimum=0)
         self.cooldown = check_int(where, "cooldown", cooldown, minimum=0)
         self.min_lr = check_number(where, "min_lr", min_lr, "a number of at least 0", lambda v: 0 <= v < math.inf)
-        self.verbose = verbose
+        self.verbose = check_verbose("ReduceLROnPlateau", verbose)
         self.wait = self.cooldown_counter = 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

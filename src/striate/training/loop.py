@@ -1,7 +1,7 @@
 """The loops: train an epoch, evaluate, predict. Plain functions over any torch module."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,11 @@ def train_step(
     optimizer: Any,
     penalty: Penalty = no_penalty,
     number: int = 0,
+    alone: Sequence[torch.Tensor] = (),
 ) -> None:
     """One batch: forward, loss, backward, update, count.
+
+    Args: see `train_epoch`.
 
     Raises:
         NotFiniteError: The loss is NaN or infinite; it is counted, the metrics are not.
@@ -49,7 +52,7 @@ def train_step(
             for buffer, before in statistics:
                 buffer.copy_(before)
         raise
-    optimizer.scale_loss(total).backward()
+    optimizer.backward(total, alone)
     optimizer.step()
     objective.update(batch.y, prediction, total, batch.sample_weight)
 
@@ -78,6 +81,7 @@ def train_epoch(
     steps: int | None = None,
     every: int = 1,
     penalty: Penalty = no_penalty,
+    alone: Sequence[torch.Tensor] = (),
     on_step: Callable[[int], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
     refuse_nan: bool = True,
@@ -88,13 +92,14 @@ def train_epoch(
         module: The network.
         feed: Gives the batches.
         objective: Losses and metrics, counted on from where they stand.
-        optimizer: With `zero_grad`, `scale_loss` and `step`.
+        optimizer: With `zero_grad`, `backward` and `step`.
         callbacks: Told before and after every batch, or every few.
         epoch: The epoch's number.
         first: The batch to begin at.
         steps: The batches of an epoch; all there are if left out.
         every: How many batches pass between calls of the callbacks.
         penalty: Makes what regularizers and layers add to the loss, after each forward pass.
+        alone: Weights that one layer uses once, and whose gradients nobody reads; see `Optimizer.backward`.
         on_step: Told how many batches of the epoch are done, before the callbacks are.
         stop: Asked after the callbacks.
         refuse_nan: Whether a loss that is not finite is an error; else it counts, but moves no weights.
@@ -112,7 +117,7 @@ def train_epoch(
         for number, batch in told(batches, begin, end, first, every, stop):
             check_finite(batch, number, "fit", feed, epoch)
             try:
-                train_step(module, to_device(batch, device), objective, optimizer, penalty, number)
+                train_step(module, to_device(batch, device), objective, optimizer, penalty, number, alone)
             except NotFiniteError:
                 if refuse_nan:
                     raise

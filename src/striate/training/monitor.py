@@ -58,6 +58,9 @@ class MonitorCallback(Callback):
 
     def __init__(self, monitor: str, mode: str, best: float | None = None, min_delta: float = 0.0) -> None:
         where = type(self).__name__
+        if not isinstance(monitor, str):
+            fix = "Pass for example monitor='val_loss'."
+            raise UserError(where, f"monitor={monitor!r}", "the name of a logged quantity", fix)
         self.monitor, self.best = monitor, best
         self.mode = check_choice(where, "mode", mode, ("auto", "min", "max"))
         self.min_delta = abs(check_number(where, "min_delta", min_delta, "a number", math.isfinite))

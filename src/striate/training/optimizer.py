@@ -1,21 +1,23 @@
 """The contract that every optimizer keeps: Keras's arguments before, torch's optimizer after `build`."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 
 from striate.foundation.checks import UserError, check_flag, check_number, refuse_unknown
 from striate.foundation.names import snake_case
+from striate.kernels.optimizers import step
 from striate.layers import constraints
 from striate.training import schedules
+from striate.training.moving_averages import MovingAverages
 from striate.training.optimizer_options import DEFAULTS, Tensors, check_options, clipper
 from striate.training.schedules import LearningRateSchedule
-from striate.training.slots import Parameters, SlotHolder
+from striate.training.slots import Parameters
 
 
-class Optimizer(SlotHolder):
+class Optimizer(MovingAverages):
     """Keras's arguments, kept until `build` gives them parameters and makes the torch optimizer, `engine`.
 
     Args:
@@ -72,6 +74,7 @@ class Optimizer(SlotHolder):
         self.name = name or snake_case(self.where)
         self.weight_decay = None if weight_decay is None else self._not_negative("weight_decay", weight_decay)
         self.engine: torch.optim.Optimizer | None = None
+        self._stepped = False  # whether some weights have taken the coming step already
         self._names: dict[torch.Tensor, str] = {}
         self._keys: list[str] = []
         self._constrained: list[torch.Tensor] = []
@@ -93,6 +96,26 @@ class Optimizer(SlotHolder):
     def _update(self, parameters: Tensors) -> None:
         """Change these parameters, which have gradients."""
         self._engine().step()
+
+    def _compiled(self, parameters: Tensors, name: str, *numbers: float) -> bool:
+        """Let the compiled rule of this name take the step, if it is there and can; return whether it did.
+
+        Args:
+            numbers: What the rule is told beside the learning rate and the weight decay.
+        """
+        if self._engine_is_watched():
+            return False
+        keys = [self._key(slot) for group in self._slots() for slot in group]
+        decay = (self.weight_decay or 0.0) if self._engine_decays else 0.0
+        states = [self._engine().state[parameter] for parameter in parameters] if keys else []
+        slots = [[state[key] for state in states] for key in keys]
+        return step(name, parameters, slots, self._engine().param_groups[0]["lr"], decay, *numbers)
+
+    def _engine_is_watched(self) -> bool:
+        """Whether somebody wants to see torch's optimizer step: hooks, a scheduler of torch's, groups of their own."""
+        engine = self._engine()
+        hooks = engine._optimizer_step_pre_hooks or engine._optimizer_step_post_hooks
+        return bool(hooks) or "step" in vars(engine) or len(engine.param_groups) > 1
 
     @property
     def _engine_decays(self) -> bool:
@@ -139,11 +162,6 @@ class Optimizer(SlotHolder):
     def iterations(self) -> int:
         """How often weights were moved: the number of steps, unless gradients are accumulated."""
         return self.steps // (self.gradient_accumulation_steps or 1)
-
-    @property
-    def averages_in_model(self) -> bool:
-        """Whether `swap_averages` has put the averages in the weights' place."""
-        return self.engine is not None and bool(self.engine.param_groups[0]["averages_in_model"])
 
     def exclude_from_weight_decay(
         self, var_list: Iterable[torch.Tensor] | None = None, var_names: Iterable[str] | None = None
@@ -201,10 +219,10 @@ class Optimizer(SlotHolder):
         """
         group = self._engine().param_groups[0]
         parameters = [p for p in group["params"] if p.grad is not None]
-        if not parameters:
+        if not parameters and not self._stepped:
             raise UserError(self.where, "no gradient", "one for some parameter", "Call loss.backward() before.")
-        for parameter in parameters:
-            self._match_memory(parameter)
+        self._stepped = False
+        self._match_memory(parameters)
         gradients = [p.grad for p in parameters]
         if self.loss_scale_factor is not None:
             torch._foreach_div_(gradients, self.loss_scale_factor)
@@ -214,47 +232,32 @@ class Optimizer(SlotHolder):
             if self._schedule is not None:
                 group["lr"] = self.learning_rate
             self._decay(parameters, group["lr"])
-            self._update(parameters)
+            if parameters:
+                self._update(parameters)
         if self.use_ema:
             self._average()
         self._constrain()
         group["iterations"] += 1
 
+    def backward(self, loss: torch.Tensor, alone: Sequence[torch.Tensor] = ()) -> None:
+        """Compute the gradients.
+
+        Args:
+            loss: A scalar.
+            alone: Weights whose gradients nobody reads but this optimizer: they may take their step at once, and get
+                no gradient. If an exception ends the computation on its way, some of them have taken it.
+        """
+        self.scale_loss(loss).backward()
+
     def scale_loss(self, loss: torch.Tensor) -> torch.Tensor:
-        """What to call `backward` of: the loss, times the scale that `step` takes off again."""
+        """The loss, times the scale that `step` takes off again."""
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
     def zero_grad(self) -> None:
         """Drop the gradients."""
-        self._engine().zero_grad(set_to_none=True)
-
-    @torch.no_grad()
-    def swap_averages(self) -> None:
-        """Exchange weights and averages, until called again.
-
-        Raises:
-            UserError: There are no averages.
-        """
-        group = self._engine().param_groups[0]
-        if not self.use_ema:
-            fix = "Pass use_ema=True to the optimizer."
-            raise UserError(self.where, "a request for averaged weights", "to keep averages", fix)
-        for owner in self._owners():
-            average = self._state(owner)["average"]
-            weight = owner.clone()
-            owner.copy_(average)
-            average.copy_(weight)
-        group["averages_in_model"] = 1 - group["averages_in_model"]
-
-    @torch.no_grad()
-    def finalize_variable_values(self, var_list: Any = None) -> None:
-        """With `use_ema`, give the weights their averages for good, as `fit` does when training ends."""
-        if self.use_ema and self.steps:
-            group, owners = self._engine().param_groups[0], self._owners()
-            pairs = zip(owners, self._slot("average", owners), strict=True)
-            for weight, average in pairs:
-                average.copy_(weight) if group["averages_in_model"] else weight.copy_(average)
-            group["averages_in_model"] = 0
+        for group in self._engine().param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
 
     def _accumulate(self, parameters: Tensors, gradients: Tensors) -> bool:
         """Add to the sums; at the last of the steps, turn the gradients into the mean and start anew."""
@@ -281,14 +284,6 @@ class Optimizer(SlotHolder):
         for weight in self._constrained:
             if weight.grad is not None:
                 constraints.apply(weight.constraint, weight)  # type: ignore[attr-defined]
-
-    def _average(self) -> None:
-        """Move the averages; the first ones are the weights."""
-        owners = self._owners()
-        averages = self._slot("average", owners)
-        torch._foreach_lerp_(averages, owners, 1 - self.ema_momentum if self.iterations else 1.0)
-        if self.ema_overwrite_frequency and (self.iterations + 1) % self.ema_overwrite_frequency == 0:
-            torch._foreach_copy_(owners, averages)
 
     # Files ----------------------------------------------------------------------------------------
 

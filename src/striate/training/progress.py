@@ -15,13 +15,14 @@ from striate.training.callback import Callback, Logs
 if TYPE_CHECKING:
     from rich.console import Console
 
-SECONDS_BETWEEN_PAINTS = 0.1
+SECONDS_BETWEEN_PAINTS = 0.25
 
 
 class ProgressBar(Callback):
     """Shows progress and figures, and leaves one line an epoch, or for an evaluation or prediction.
 
-    Between two paints, 0.1 s apart, a batch costs one look at the clock; `logs` are read only to be painted.
+    Between two paints, a quarter of a second apart, a batch costs one look at the clock; `logs` are read only to be
+    painted.
 
     Args:
         verbose: 0 is silent; 1 and "auto" show a live bar in a terminal and in a notebook, and elsewhere, as

@@ -10,7 +10,9 @@ from striate.training.labels import to_tensor
 
 # What keeps divisors from 0 and arguments of logarithms above it; Keras's `epsilon()`.
 EPSILON = 1e-7
-REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none")
+# Reductions that are the mean of the values where none weighs more than another.
+MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
+REDUCTIONS = (*MEANS, "sum", "none")
 
 
 def align_weight(where: str, sample_weight: Any, values: torch.Tensor, name: str = "sample_weight") -> torch.Tensor:

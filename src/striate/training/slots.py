@@ -6,17 +6,19 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from striate.foundation.arguments import KnownArguments
 from striate.foundation.checks import UserError
 
 Parameters = Iterable[torch.Tensor | tuple[str, torch.Tensor]]
 
 
-class SlotHolder:
+class SlotHolder(KnownArguments):
     """The half of an optimizer that keeps and files its state; the other half, `Optimizer`, takes the steps.
 
     A slot is a tensor kept for each parameter. The state is torch's, in `engine`; Keras's names and order are here.
     """
 
+    explained: ClassVar[tuple[str, ...]] = ("__init__", "build")
     # What torch calls a slot, where that is not Keras's name.
     torch_names: ClassVar[dict[str, str]] = {}
     # Numbers in the engine's first parameter group that go on with training.
@@ -116,10 +118,13 @@ class SlotHolder:
             raise UserError(self.where, "no parameters", "a model with weights", "Build the model first.")
         for name, parameter in pairs:
             if torch.empty_like(parameter).stride() != parameter.stride():
-                got = f"parameter {name!r} with gaps in memory (strides {parameter.stride()})"
-                raise UserError(self.where, got, "dense parameters", "Make it of tensor.contiguous().")
+                raise self._gaps(name, parameter)
         self._names = {p: name.replace(".", "_").replace("/", "_") for name, p in pairs}
         self._keys = [self._key(slot) for group in self._all_slots() for slot in group]
+
+    def _gaps(self, name: str, parameter: torch.Tensor) -> UserError:
+        got = f"parameter {name!r} with gaps in memory (strides {parameter.stride()})"
+        return UserError(self.where, got, "dense parameters", "Make it of tensor.contiguous().")
 
     def _check_known(self, pairs: list[tuple[str, torch.Tensor]]) -> None:
         for name, parameter in pairs:
@@ -156,21 +161,28 @@ class SlotHolder:
         """One slot of all of these parameters."""
         return [self._state(owner)[slot] for owner in owners]
 
-    def _match_memory(self, parameter: torch.Tensor) -> None:
-        """Lay gradient and slots out as the parameter: fused kernels walk all of them with one index.
+    def _match_memory(self, parameters: Iterable[torch.Tensor]) -> None:
+        """Lay gradients and slots out as the parameters: fused kernels walk all of them with one index.
 
         They differ where a gradient was set by hand, or the model was moved or changed its memory format.
         """
-        gradient, state = parameter.grad, self._state(parameter)
-        assert gradient is not None
-        if gradient.layout != torch.strided:
-            needs = "dense gradients"
-            raise UserError(self.where, f"a sparse gradient of {self._names[parameter]!r}", needs, "Use sparse=False.")
-        if not _same_memory(gradient, parameter):
-            parameter.grad = torch.empty_like(parameter).copy_(gradient)
-        if self._keys and not _same_memory(state[self._keys[0]], parameter):
-            for key, tensor in self._new_state(parameter).items():
-                state[key] = tensor.copy_(state[key])
+        states, key = self._engine().state, self._keys[0] if self._keys else None
+        for parameter in parameters:
+            gradient, stride = parameter.grad, parameter.stride()
+            assert gradient is not None
+            if gradient.layout is not torch.strided:
+                got, needs = f"a sparse gradient of {self._names[parameter]!r}", "dense gradients"
+                raise UserError(self.where, got, needs, "Use sparse=False.")
+            if gradient.stride() != stride or gradient.dtype is not parameter.dtype:
+                parameter.grad = torch.empty_like(parameter).copy_(gradient)
+                if parameter.grad.stride() != stride:
+                    raise self._gaps(self._names[parameter], parameter)
+            if key is not None:
+                state = states[parameter] or self._state(parameter)
+                slot = state[key]
+                if slot.stride() != stride or slot.dtype is not parameter.dtype or slot.device != parameter.device:
+                    for name, tensor in self._new_state(parameter).items():
+                        state[name] = tensor.copy_(state[name])
 
 
 def _tensor(value: Any) -> torch.Tensor:
@@ -182,7 +194,3 @@ def _check_shape(where: str, name: str, found: torch.Tensor | None, wanted: torc
         got = f"no {name!r}" if found is None else f"{name!r} of shape {tuple(found.shape)}"
         fix = "Load the file of the same optimizer and model."
         raise UserError(where, got, f"one of shape {tuple(wanted.shape)}", fix)
-
-
-def _same_memory(one: torch.Tensor, other: torch.Tensor) -> bool:
-    return one.stride() == other.stride() and one.dtype == other.dtype and one.device == other.device

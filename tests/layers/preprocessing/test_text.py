@@ -217,7 +217,10 @@ def make(**arguments):
         (lambda: make(split=" "), r"got split=' '; it needs one of 'whitespace', 'character'"),
         (lambda: make(ngrams=0), r"got ngrams=0; it needs a positive whole number, a tuple of them, or None\. Pass"),
         (lambda: make(output_mode="onehot"), r"got output_mode='onehot'; it needs one of 'int', 'multi_hot'"),
-        (lambda: make(output_mode="one_hot"), r"got output_mode='one_hot'; it needs 'int', 'multi_hot', 'count' or"),
+        (
+            lambda: make(output_mode="one_hot"),
+            r"got output_mode='one_hot'; it needs one of 'int', 'multi_hot', 'count', 'tf",
+        ),
         (
             lambda: make(output_mode="count", output_sequence_length=3),
             r"got output_sequence_length=3 and output_mode='count'; it needs output_mode='int' with it\. Leave",

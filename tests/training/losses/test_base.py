@@ -53,8 +53,8 @@ def test_any_function_is_a_loss():
     opened = keras.losses.deserialize(losses.serialize(summed), custom_objects={"absolute_error": absolute_error})
     assert (opened.fn, opened.reduction, opened.name) == (absolute_error, "sum", "summed")
     with pytest.raises(UserError, match="The saved loss 'absolute_error' got only a function's name; it needs a loss "
-                       "of striate's, because no code is read from files. Load without compiling, then pass the "
-                       r"function absolute_error to compile\(\)."):  # fmt: skip
+                       "of striate's, because no code is read from files. If it is yours, put "
+                       r"@register_keras_serializable\(\) before the function, or pass custom_objects=\{"):  # fmt: skip
         losses.get(form)
 
 

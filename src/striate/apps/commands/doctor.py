@@ -3,6 +3,13 @@
 from striate.apps.machine import machine, missing, openmp_runtimes, versions
 from striate.apps.output import Output
 
+# What each set of compiled kernels is.
+MEANING = {
+    "avx512": "avx512: compiled, for processors with AVX-512 (16 numbers at a time)",
+    "avx2": "avx2: compiled, for processors with AVX2 (8 numbers at a time)",
+    "generic": "generic: compiled, for any processor",
+}
+
 
 def doctor(output: Output) -> None:
     """Say what is here, what is missing, and what still works without it."""
@@ -11,10 +18,15 @@ def doctor(output: Output) -> None:
     facts = here | {
         "memory": f"{memory / 2**30:.1f} GB" if memory else "not known",
         "gpus": ", ".join(here["gpus"]) or "none",
+        "kernels": MEANING.get(here["kernels"], here["kernels"]),
     }
     output.facts(facts | {name: version or "missing" for name, version in packages.items()})
     count = None if runtimes is None else len(runtimes)
-    said = {None: "not known on this system", 0: "none", 1: "one, as it should be"}
+    said = {
+        None: "not known on this system",
+        0: "none, so that operations run in one thread",
+        1: "one, as it should be: it hands the work to the cores",
+    }
     output.say(f"OpenMP runtimes: {said.get(count, f'{count}, which will fight over the cores')}")
     for runtime in runtimes or [] if count and count > 1 else []:
         output.say(f"  {runtime}", "yellow")

@@ -1,14 +1,16 @@
 """`striate summary`: the layers of a model file, and what it says of itself."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from striate.apps.commands.evaluate import model_of
+from striate.apps.figures import read_figures
 from striate.apps.output import Output, command_line
 from striate.deliver import read_contents
 from striate.models.measure import measure
 from striate.models.saving import load_model
+
+MOST = 10  # entries of a list that are shown
 
 
 def summary(subject: Path, output: Output) -> None:
@@ -24,7 +26,11 @@ def summary(subject: Path, output: Output) -> None:
     path = model_of(subject)
     model, contents = load_model(str(path)), read_contents(path)
     model.summary(line_length=output.console.width, print_fn=output.tell)
-    output.facts(dict(_lines(contents or {})))
+    facts = _facts(contents or {})
+    if facts:
+        output.say()
+        output.facts(facts)
+        output.say("--json says all that the file holds.", "dim")
     words = ("predict", subject, "FILE") if contents else ("train", "FOLDER")
     output.next([command_line("striate", *words)])
     measured = measure(model)
@@ -32,10 +38,30 @@ def summary(subject: Path, output: Output) -> None:
     output.result({"model": str(path), "params": params, "flops": measured.flops, "contents": contents})
 
 
-def _lines(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """A name and a value for every fact, however deep."""
-    for name, value in facts.items():
-        if isinstance(value, dict):
-            yield from _lines(value, f"{prefix}{name} ")
-        else:
-            yield prefix + name, " ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _facts(contents: dict[str, Any]) -> dict[str, str]:
+    """The few things of a sealed file that people ask for first; --json has all of them."""
+    spec, data, metrics = (_dict(contents.get(name)) for name in ("spec", "data", "metrics"))
+    known = {
+        "task": contents.get("task"),
+        "classes": contents.get("classes"),
+        "image size": spec.get("image_size"),
+        "trained on": data.get("origin"),
+        "best epoch": contents.get("best_epoch"),
+    }
+    facts = {name: _text(value) for name, value in known.items() if value is not None}
+    for figure in read_figures(metrics)[:1]:
+        interval = f" (95 % interval {figure.text(figure.low)} to {figure.text(figure.high)})"
+        facts[f"test {figure.title.lower()}"] = figure.text(figure.value) + interval * figure.has_interval
+    return facts
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    """A value, or the first of many."""
+    if not isinstance(value, list):
+        return str(value)
+    more = f", ... ({len(value)})" if len(value) > MOST else ""
+    return ", ".join(map(str, value[:MOST])) + more

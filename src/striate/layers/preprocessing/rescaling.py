@@ -48,7 +48,7 @@ class Rescaling(Elementwise):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         dtype = x.dtype if x.is_floating_point() else getattr(torch, self.dtype)
         scale, offset = (torch.tensor(value, dtype=dtype, device=x.device) for value in (self.scale, self.offset))
-        return torch.addcmul(offset, x.to(dtype), scale)
+        return (x.to(dtype) * scale).add_(offset)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         input_shape = super().compute_output_shape(input_shape)

@@ -5,14 +5,14 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 
-from striate.foundation.checks import UnsupportedError, UserError, check_choice, check_flag, check_int, check_number
+from striate.foundation.checks import UserError, check_choice, check_flag, check_int, check_number
 from striate.layers.chance import RandomLayer
 from striate.layers.layer import registry
 from striate.layers.preprocessing.pictures import PictureLayer
 
 # Keras's words and torch's.
 METHODS = {"bilinear": "bilinear", "nearest": "nearest-exact", "bicubic": "bicubic"}
-UNSUPPORTED_METHODS = ("lanczos3", "lanczos5", "area", "gaussian", "mitchellcubic")
+REFUSED_METHODS = dict.fromkeys(("lanczos3", "lanczos5", "area", "gaussian", "mitchellcubic"), "Take 'bicubic'.")
 
 
 def resized(x: torch.Tensor, height: int, width: int, interpolation: str = "bilinear", antialias: bool = False) -> Any:
@@ -92,10 +92,7 @@ class Resizing(SizeLayer):
         **options: Any,
     ) -> None:
         super().__init__(height, width, data_format, **options)
-        if interpolation in UNSUPPORTED_METHODS:
-            needs = f"one of {', '.join(METHODS)}"
-            raise UnsupportedError(self.where, f"interpolation={interpolation!r}", needs, "Take 'bicubic'.")
-        self.interpolation = check_choice(self.where, "interpolation", interpolation, METHODS)
+        self.interpolation = check_choice(self.where, "interpolation", interpolation, METHODS, REFUSED_METHODS)
         self.crop = check_flag(self.where, "crop_to_aspect_ratio", crop_to_aspect_ratio)
         self.pad = check_flag(self.where, "pad_to_aspect_ratio", pad_to_aspect_ratio)
         self.antialias = check_flag(self.where, "antialias", antialias)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from striate.foundation.checks import UnsupportedError, UserError, check_choice, check_flag, check_int, is_int
+from striate.foundation.checks import UserError, check_choice, check_flag, check_int, is_int
+from striate.foundation.explain import explaining
 from striate.foundation.shapes import Shape
 from striate.layers.layer import Layer, registry
 from striate.layers.preprocessing.vocabulary import Vocabulary, decoded
@@ -121,11 +122,9 @@ class TextVectorization(Layer):
         return tuple(ngrams) if isinstance(ngrams, list) else ngrams
 
     def _check_mode(self, mode: Any) -> str:
-        if mode == "one_hot":
-            needs = "'int', 'multi_hot', 'count' or 'tf_idf'"
-            raise UnsupportedError(self.where, "output_mode='one_hot'", needs, "Take 'int' and torch's one_hot.")
-        mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(mode, mode)  # Keras's old names
-        return check_choice(self.where, "output_mode", mode, MODES)
+        if isinstance(mode, str):
+            mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(mode, mode)  # Keras's old names
+        return check_choice(self.where, "output_mode", mode, MODES, {"one_hot": "Take 'int' and torch's one_hot."})
 
     # The vocabulary ------------------------------------------------------------------------------
 
@@ -193,6 +192,7 @@ class TextVectorization(Layer):
             return super().__call__(*args, training=training, **kwargs)
         return self.forward(*args, **kwargs)
 
+    @explaining
     def forward(self, inputs: Any) -> torch.Tensor:
         texts = self._texts(inputs)
         rows = [self.vocabulary.lookup(tokens) for tokens in self._tokens(texts)]
@@ -296,7 +296,7 @@ class TextVectorization(Layer):
         }
 
     def _plain(self, vocabulary: Any) -> list[str]:
-        return [str(decoded(self.where, token)) for token in np.asarray(vocabulary)]
+        return [str(decoded(self.where, token)) for token in np.atleast_1d(vocabulary)]
 
     @property
     def in_config(self) -> bool:

@@ -9,6 +9,7 @@ import torch
 from striate.foundation.checks import check_int, check_number
 from striate.foundation.shapes import Shape
 from striate.layers import activation as activations
+from striate.layers import activation_names
 from striate.layers.activation import Function
 from striate.layers.chance import RandomLayer
 from striate.layers.recurrent.fused import RecurrentFunction
@@ -174,7 +175,7 @@ class GatedCell(Cell):
 
     def __init__(self, units: int, activation: Any, recurrent_activation: Any, *args: Any, **options: Any) -> None:
         super().__init__(units, activation, *args, **options)
-        self.recurrent_activation: Function = activations.get(recurrent_activation, self.where)
+        self.recurrent_activation: Function = recurrent_activation
 
     def has_torchs_activations(self) -> bool:
         """Whether they are those that torch's own functions know."""
@@ -182,4 +183,4 @@ class GatedCell(Cell):
         return self.activation is known["tanh"] and self.recurrent_activation is known["sigmoid"]
 
     def config(self) -> dict[str, Any]:
-        return {**super().config(), "recurrent_activation": activations.serialize(self.recurrent_activation)}
+        return {**super().config(), "recurrent_activation": activation_names.serialize(self.recurrent_activation)}

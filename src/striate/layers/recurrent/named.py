@@ -9,6 +9,7 @@ from striate.layers.options import KERAS_DEFAULTS, argument_names
 from striate.layers.recurrent.cell import Cell
 from striate.layers.recurrent.cells import GRUCell, LSTMCell, SimpleRNNCell
 from striate.layers.recurrent.rnn import RNN
+from striate.layers.weighted import ACTIVATIONS
 
 
 class NamedRNN(RNN):
@@ -32,7 +33,7 @@ class NamedRNN(RNN):
         shared = {name: options[name] for name in ("dtype", "trainable") if name in options}
         cell = self.cell_class(**arguments, **shared, name=snake_case(self.cell_class.__name__))
         super().__init__(cell, **options)
-        if use_cudnn != "auto" and not isinstance(use_cudnn, bool):
+        if not isinstance(use_cudnn, bool) and (not isinstance(use_cudnn, str) or use_cudnn != "auto"):
             raise UserError(self.where, f"use_cudnn={use_cudnn!r}", "'auto', True or False", "Leave it out.")
         self.may_fuse = use_cudnn is not False
         if use_cudnn is True and (cell.fused() is None or cell.recurrent_dropout):
@@ -45,6 +46,9 @@ class NamedRNN(RNN):
         if cell is not None and name in argument_names(type(cell)):
             return getattr(cell, name)
         return super().__getattr__(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.cell, name, value) if name in ACTIVATIONS else super().__setattr__(name, value)
 
     def config(self) -> dict[str, Any]:
         return {**self.cell.config(), **self.run_config()}

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from striate.foundation.custom_objects import custom_object_scope
+from striate.foundation.explain import plain
 from striate.training.configurable import describe_function, find_by_function, function_name, make_custom, object_name
 from striate.training.configurable import serialize as _serialize
 from striate.training.labels import Kind, label_kind
@@ -137,7 +138,7 @@ def get(
         >>> get("mse").name, get("ce", (None,), (None, 10)).name
         ('mean_squared_error', 'sparse_categorical_crossentropy')
     """
-    identifier = make_custom(identifier)
+    identifier = plain(make_custom(identifier))
     if isinstance(identifier, str) and identifier.lower() in NAMED_BY_SHAPE:
         kind = label_kind(f"Loss {identifier!r}", y_true_shape, y_pred_shape)
         return NAMED_BY_SHAPE[identifier.lower()][kind]()

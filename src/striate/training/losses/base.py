@@ -11,7 +11,8 @@ from striate.foundation.registry import Registry
 from striate.layers.masks import mask_of
 from striate.training import labels
 from striate.training.configurable import Configurable, FunctionWrapper, check_dtype
-from striate.training.reduction import REDUCTIONS, reduce_values
+from striate.training.losses.at_once import at_once
+from striate.training.reduction import MEANS, REDUCTIONS, reduce_values
 
 
 class Loss(Configurable):
@@ -34,6 +35,7 @@ class Loss(Configurable):
         tensor(0.2500)
     """
 
+    explained: ClassVar[tuple[str, ...]] = ("__init__", "__call__")
     # Whether `call` gets labels in the dtype of the predictions, as in Keras; class numbers stay whole.
     casts_labels: ClassVar[bool] = True
 
@@ -54,6 +56,10 @@ class Loss(Configurable):
     def call(self, y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor:
         """One value per sample."""
         raise NotImplementedError
+
+    def _mean_at_once(self, y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor | None:
+        """The mean of the values of all samples, where that takes less time than the values; else None."""
+        return None
 
     def mask(self, y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor | None:
         """True for the values that count, of their first axes; None if all do."""
@@ -98,10 +104,16 @@ class Loss(Configurable):
             UserError: The weights, or the mask of the predictions, do not fit the values.
         """
         brought = mask_of(y_pred)
-        y_pred = labels.as_float(labels.to_tensor(self.where, "y_pred", y_pred))
-        y_true = labels.to_tensor(self.where, "y_true", y_true)
-        if self.casts_labels:
+        if not (isinstance(y_true, torch.Tensor) and isinstance(y_pred, torch.Tensor)):
+            y_pred = labels.to_tensor(self.where, "y_pred", y_pred)
+            y_true = labels.to_tensor(self.where, "y_true", y_true)
+        y_pred = labels.as_float(y_pred)
+        if self.casts_labels and y_true.dtype != y_pred.dtype:
             y_true = y_true.to(y_pred.dtype)
+        if brought is None and sample_weight is None and self.reduction in MEANS and y_pred.numel():
+            mean = self._mean_at_once(y_true, y_pred)
+            if mean is not None and self.mask(y_true, y_pred) is None:
+                return mean
         values = self.call(y_true, y_pred)
         masks = [mask for mask in (brought, self.mask(y_true, y_pred)) if mask is not None]
         return reduce_values(self.where, values, sample_weight, masks, self.reduction)
@@ -138,10 +150,17 @@ class LossFunctionWrapper(FunctionWrapper, Loss):
     ) -> None:
         super().__init__(name, reduction, dtype)
         self.fn, self.options = fn, options
+        self._at_once = at_once(fn) if type(self).call is LossFunctionWrapper.call else None
 
     def call(self, y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor:
         """One value per sample, from the function."""
         return self.apply(y_true, y_pred)
+
+    def _mean_at_once(self, y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor | None:
+        """The mean of the function's values at once, for functions in `AT_ONCE`."""
+        if self._at_once is None or (self.casts_labels and y_true.shape != y_pred.shape):
+            return None
+        return self._at_once(y_true, y_pred, **self.options)
 
 
 class PlainLoss(LossFunctionWrapper):

@@ -8,7 +8,8 @@ import torch
 from striate.training import labels
 from striate.training.losses.base import LossFunctionWrapper, registry
 from striate.training.losses.options import checked
-from striate.training.losses.probabilistic import clip, probabilities, smooth, smooth_binary, surprise
+from striate.training.losses.parts import clip, smooth, smooth_binary, surprise
+from striate.training.losses.probabilistic import probabilities
 from striate.training.reduction import last_mean
 
 

@@ -3,10 +3,18 @@
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 
 from striate.training import labels
+from striate.training.losses.at_once import (
+    AT_ONCE,
+    mean_binary_crossentropy,
+    mean_categorical_crossentropy,
+    mean_sparse_categorical_crossentropy,
+)
 from striate.training.losses.base import LossFunctionWrapper, PlainLoss, registry
 from striate.training.losses.options import checked
+from striate.training.losses.parts import clip, smooth, smooth_binary, surprise
 from striate.training.reduction import EPSILON, last_mean
 
 
@@ -35,7 +43,7 @@ def binary_crossentropy(
     y_true, y_pred = labels.pair("binary_crossentropy", y_true, y_pred)
     y_true = smooth_binary(y_true, label_smoothing)
     if from_logits:
-        values = torch.nn.functional.binary_cross_entropy_with_logits(y_pred, y_true, reduction="none")
+        values = F.binary_cross_entropy_with_logits(y_pred, y_true, reduction="none")
     else:
         values = surprise(y_true, y_pred)
     return last_mean(values, axis)
@@ -174,31 +182,14 @@ def poisson(y_true: Any, y_pred: Any) -> torch.Tensor:
     return last_mean(y_pred - y_true * torch.log(y_pred + EPSILON))
 
 
-def clip(probability: torch.Tensor) -> torch.Tensor:
-    """Probabilities so far from 0 and 1 that their logarithms are finite."""
-    return probability.clamp(EPSILON, 1.0 - EPSILON)
-
-
 def probabilities(y_pred: torch.Tensor, axis: int) -> torch.Tensor:
     """Predictions divided by their sum over the classes."""
     return y_pred / y_pred.sum(axis, keepdim=True)
 
 
-def smooth(y_true: torch.Tensor, share: float, axis: int) -> torch.Tensor:
-    """One-hot labels of which a share is spread evenly over the classes."""
-    return y_true * (1.0 - share) + share / y_true.shape[axis] if share else y_true
-
-
-def smooth_binary(y_true: torch.Tensor, share: float) -> torch.Tensor:
-    """Labels from 0 to 1, pulled towards 0.5."""
-    return y_true * (1.0 - share) + 0.5 * share if share else y_true
-
-
-def surprise(y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of each label with the probability of 1."""
-    # torch's binary_cross_entropy stops the process on a GPU when a prediction is NaN; this hands the NaN on.
-    y_pred = clip(y_pred)
-    return -torch.lerp(torch.log1p(-y_pred), torch.log(y_pred), y_true)
+AT_ONCE[binary_crossentropy] = mean_binary_crossentropy
+AT_ONCE[categorical_crossentropy] = mean_categorical_crossentropy
+AT_ONCE[sparse_categorical_crossentropy] = mean_sparse_categorical_crossentropy
 
 
 @registry.register("bce")

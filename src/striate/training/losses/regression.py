@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from striate.training import labels
+from striate.training.losses.at_once import AT_ONCE
 from striate.training.losses.base import LossFunctionWrapper, PlainLoss, registry
 from striate.training.losses.options import checked
 from striate.training.reduction import EPSILON, last_mean
@@ -109,6 +110,10 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> torch.Tensor:
     """
     y_true, y_pred = labels.pair("cosine_similarity", y_true, y_pred)
     return -(_unit(y_true, axis) * _unit(y_pred, axis)).sum(axis)
+
+
+AT_ONCE[mean_squared_error] = lambda y_true, y_pred: F.mse_loss(y_pred, y_true)
+AT_ONCE[huber] = lambda y_true, y_pred, delta=1.0: F.huber_loss(y_pred, y_true, delta=delta)
 
 
 def _positive(value: torch.Tensor) -> torch.Tensor:

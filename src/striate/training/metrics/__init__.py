@@ -9,6 +9,7 @@ from typing import Any
 
 from striate.foundation.checks import UserError
 from striate.foundation.custom_objects import custom_object_scope
+from striate.foundation.explain import ExplainedError, plain
 from striate.training import losses
 from striate.training.configurable import describe_function, find_by_function, function_name, make_custom, object_name
 from striate.training.configurable import serialize as _serialize
@@ -206,7 +207,7 @@ def get(
         >>> type(get("accuracy", (None,), (None, 10))).__name__, get("accuracy", (None,), (None, 1)).name
         ('SparseCategoricalAccuracy', 'accuracy')
     """
-    identifier = make_custom(identifier)
+    identifier = plain(make_custom(identifier))
     if isinstance(identifier, str):
         choices = NAMED_BY_SHAPE.get(identifier.lower())
         if choices is not None:
@@ -259,9 +260,9 @@ def _named(cls: type[Metric], name: str) -> Metric:
     """The metric that a name alone makes."""
     try:
         return cls(name=name)
-    except TypeError as error:
+    except ExplainedError as error:
         fix = f"Make it yourself: metrics.{cls.__name__}(...)."
-        raise UserError(f"Metric {name!r}", "only a name", f"its arguments ({error})", fix) from error
+        raise UserError(f"Metric {name!r}", "only a name", f"its arguments ({error.__cause__})", fix) from error
 
 
 def _kind_of_loss(loss: losses.Loss | None) -> Kind | None:

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from striate.foundation.checks import UserError, check_int, check_number
+from striate.foundation.checks import UserError, check_flag, check_int, check_number
 from striate.training.labels import as_float, check_same_shape, class_labels, match_rank, to_tensor
 from striate.training.metrics.base import MeanMetricWrapper, PlainMean, registry
 
@@ -93,8 +93,10 @@ def sparse_top_k_categorical_accuracy(
 
 def _pair(where: str, y_true: Any, y_pred: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """Both of one shape; dtypes stay, since comparing promotes them."""
-    y_true, y_pred = match_rank(to_tensor(where, "y_true", y_true), to_tensor(where, "y_pred", y_pred))
-    check_same_shape(where, y_true, y_pred)
+    y_true, y_pred = to_tensor(where, "y_true", y_true), to_tensor(where, "y_pred", y_pred)
+    if y_true.shape != y_pred.shape:
+        y_true, y_pred = match_rank(y_true, y_pred)
+        check_same_shape(where, y_true, y_pred)
     return y_true, y_pred
 
 
@@ -200,4 +202,5 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
         from_sorted_ids: bool = False,
     ) -> None:
         k = check_int(type(self).__name__, "k", k)
+        check_flag(type(self).__name__, "from_sorted_ids", from_sorted_ids)
         super().__init__(sparse_top_k_categorical_accuracy, name, dtype, k=k, from_sorted_ids=from_sorted_ids)

@@ -7,7 +7,7 @@ import torch
 
 from striate.foundation.checks import UserError, check_choice, check_int
 from striate.training.metrics.base import registry
-from striate.training.metrics.thresholds import ThresholdMetric, check_thresholds, evenly_spaced, is_even
+from striate.training.metrics.thresholds import TOO_MANY, ThresholdMetric, check_thresholds, evenly_spaced, is_even
 from striate.training.reduction import divide_no_nan
 
 EPSILON = 1e-7
@@ -56,7 +56,7 @@ class AUC(ThresholdMetric):
         self.given_thresholds = None if thresholds is None else sorted(check_thresholds(where, list(thresholds)))
         inner = self.given_thresholds
         if inner is None:
-            inner = evenly_spaced(check_int(where, "num_thresholds", num_thresholds, minimum=2))[1:-1]
+            inner = evenly_spaced(check_int(where, "num_thresholds", num_thresholds, minimum=2, below=TOO_MANY))[1:-1]
         self.multi_label, self.num_labels, self.from_logits = multi_label, num_labels, from_logits
         super().__init__([-EPSILON, *inner, 1 + EPSILON], name, dtype)
         self._evenly = thresholds is None or is_even([0.0, *inner, 1.0])

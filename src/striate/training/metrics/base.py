@@ -11,6 +11,7 @@ from striate.layers import initializers
 from striate.layers.masks import mask_of
 from striate.training.configurable import Configurable, FunctionWrapper, check_dtype
 from striate.training.labels import to_tensor
+from striate.training.losses.at_once import at_once
 from striate.training.losses.base import registry as loss_registry
 from striate.training.metrics.variable import Variable
 from striate.training.reduction import align_weight, divide_no_nan, multiply
@@ -38,6 +39,7 @@ class Metric(Configurable):
         2.0
     """
 
+    explained: ClassVar[tuple[str, ...]] = ("__init__", "update_state", "result", "add_variable")
     # Other dtypes than float32 that a metric's state may have.
     dtypes: ClassVar[tuple[str, ...]] = ()
 
@@ -183,7 +185,7 @@ class Average(Metric):
             weight = align_weight(self.where, sample_weight, values)
             values = values * weight
             self.count = self.count + weight.sum() * (samples / max(weight.numel(), 1))
-        total = values.sum(dtype=dtype)
+        total = torch.count_nonzero(values).to(dtype) if values.dtype == torch.bool else values.sum(dtype=dtype)
         self.total = self.total + (total if share == 1 else total * share)
 
 
@@ -268,11 +270,16 @@ class MeanMetricWrapper(FunctionWrapper, Average):
     ) -> None:
         super().__init__(name, dtype)
         self.fn, self.options = fn, options
+        self._at_once = at_once(fn)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take in labels, predictions, and weights for the function's values."""
         mask = mask_of(y_pred)
-        y_true, y_pred = to_tensor(self.where, "y_true", y_true), to_tensor(self.where, "y_pred", y_pred)
+        if not (isinstance(y_true, torch.Tensor) and isinstance(y_pred, torch.Tensor)):
+            y_true, y_pred = to_tensor(self.where, "y_true", y_true), to_tensor(self.where, "y_pred", y_pred)
+        if mask is None and sample_weight is None:
+            self._add_plain(y_true, y_pred)
+            return
         with torch.no_grad():
             values = self.apply(y_true, y_pred)
             if mask is not None:
@@ -280,6 +287,25 @@ class MeanMetricWrapper(FunctionWrapper, Average):
                 mask = align_weight(self.where, mask, values.float(), "a mask")
                 sample_weight = multiply(factor for factor in (weight, mask) if factor is not None)
             self.add(values, sample_weight)
+
+    def _add_plain(self, y_true: torch.Tensor, y_pred: torch.Tensor) -> None:
+        """Take in a batch without weights; without `no_grad`, too, since entering it takes as long as the rest."""
+        if y_true.requires_grad or y_pred.requires_grad:
+            y_true, y_pred = y_true.detach(), y_pred.detach()
+        if not self._add_at_once(y_true, y_pred):
+            values = self.apply(y_true, y_pred)
+            self.add(values.detach() if values.requires_grad else values, None)
+
+    def _add_at_once(self, y_true: torch.Tensor, y_pred: torch.Tensor) -> bool:
+        """Take in a batch by the mean of its values, if that can be had without them."""
+        if self._at_once is None or not y_pred.numel():
+            return False
+        if y_true.shape != y_pred.shape or not y_true.dtype == y_pred.dtype in (torch.float32, torch.float64):
+            return False
+        mean = self._at_once(y_true, y_pred, **self.options)
+        if mean is not None:
+            self.add(mean, y_pred.shape[0] if y_pred.ndim > 1 else 1)
+        return mean is not None
 
 
 class PlainMean(MeanMetricWrapper):

@@ -6,7 +6,7 @@ import torch
 
 from striate.foundation.checks import check_int, check_number
 from striate.training.metrics.base import registry
-from striate.training.metrics.thresholds import ThresholdMetric, check_thresholds, evenly_spaced
+from striate.training.metrics.thresholds import TOO_MANY, ThresholdMetric, check_thresholds, evenly_spaced
 from striate.training.reduction import divide_no_nan
 
 
@@ -179,7 +179,7 @@ class _BestAt(ThresholdMetric):
     def __init__(self, least: Any, num_thresholds: int, class_id: Any, name: str | None, dtype: Any) -> None:
         where = type(self).__name__
         self.least = check_number(where, self.at, least, "a number from 0 to 1", lambda value: 0 <= value <= 1)
-        self.num_thresholds = check_int(where, "num_thresholds", num_thresholds)
+        self.num_thresholds = check_int(where, "num_thresholds", num_thresholds, below=TOO_MANY)
         super().__init__(
             [0.5] if num_thresholds == 1 else evenly_spaced(num_thresholds), name, dtype, class_id=class_id
         )

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from striate.foundation.checks import UserError, is_int
 from striate.training import losses
 from striate.training.labels import class_labels, to_tensor
 from striate.training.metrics.base import MeanMetricWrapper, PlainMean, registry
@@ -216,6 +217,8 @@ class CosineSimilarity(MeanMetricWrapper):
     unwritten: ClassVar[dict[str, Any]] = {"axis": -1}
 
     def __init__(self, name: str | None = "cosine_similarity", dtype: Any = None, axis: int = -1) -> None:
+        if not is_int(axis):
+            raise UserError("CosineSimilarity", f"axis={axis!r}", "a whole number", "Pass for example axis=-1.")
         super().__init__(_cosine_similarity, name, dtype, axis=axis)
 
 

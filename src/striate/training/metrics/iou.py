@@ -70,28 +70,45 @@ class IoU(Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take in labels and predictions of as many pixels, and weights of the labels' shape or first axes."""
-        with torch.no_grad():
-            y_true = self._classes("y_true", y_true, self.sparse_y_true)
-            y_pred = self._classes("y_pred", y_pred, self.sparse_y_pred)
-            if y_true.numel() != y_pred.numel():
-                got = f"{y_true.numel()} labels, shape {tuple(y_true.shape)}, for {y_pred.numel()} predicted classes"
-                needs = "one label for each predicted class"
-                fix = "For scores of each class pass sparse_y_pred=False, for one-hot labels sparse_y_true=False."
-                raise UserError(self.where, got, needs, fix)
-            weight = torch.ones(y_true.shape, dtype=sum_dtype(y_pred.device), device=y_pred.device)
-            if sample_weight is not None:
-                given = align_weight(self.where, sample_weight, weight)
-                whole = given if self.dtype == "float32" else given.trunc()
-                self._fractions = self._fractions + (given - whole).abs().sum()
-                weight = weight * whole
-            y_true, y_pred = y_true.flatten().to(y_pred.device), y_pred.flatten()
+        y_true = self._classes("y_true", y_true, self.sparse_y_true)
+        y_pred = self._classes("y_pred", y_pred, self.sparse_y_pred)
+        if y_true.numel() != y_pred.numel():
+            got = f"{y_true.numel()} labels, shape {tuple(y_true.shape)}, for {y_pred.numel()} predicted classes"
+            needs = "one label for each predicted class"
+            fix = "For scores of each class pass sparse_y_pred=False, for one-hot labels sparse_y_true=False."
+            raise UserError(self.where, got, needs, fix)
+        weight = torch.ones(y_true.shape, dtype=sum_dtype(y_pred.device), device=y_pred.device)
+        if sample_weight is not None:
+            weight = self._weigh(weight, sample_weight)
+        if y_true.ndim != 1 or y_pred.ndim != 1:
+            y_true, y_pred, weight = y_true.flatten(), y_pred.flatten(), weight.flatten()
+        self._add(y_true.to(y_pred.device), y_pred, weight)
+
+    def _weigh(self, ones: torch.Tensor, sample_weight: Any) -> torch.Tensor:
+        """The weights of the labels; what they have of fractions that must not be is noted."""
+        given = align_weight(self.where, sample_weight, ones).detach()
+        whole = given if self.dtype == "float32" else given.trunc()
+        self._fractions = self._fractions + (given - whole).abs().sum()
+        return ones * whole
+
+    def _add(self, y_true: torch.Tensor, y_pred: torch.Tensor, weight: torch.Tensor) -> None:
+        """Take in flat labels and predictions, as far as they are classes."""
+        cell = torch.add(y_pred, y_true, alpha=self.num_classes)
+        # A look at the values costs less than leaving some out, but on a device the program would have to wait for it.
+        on_host = cell.device.type == "cpu"
+        if not (on_host and self.ignore_class is None and self._are_classes(y_true) and self._are_classes(y_pred)):
             valid = (y_true >= 0) & (y_true < self.num_classes) & (y_pred >= 0) & (y_pred < self.num_classes)
             if self.ignore_class is not None:
                 valid &= y_true != self.ignore_class
-            cell = torch.where(valid, y_true * self.num_classes + y_pred, 0)
-            if self._confusion is None:
-                self._confusion = torch.zeros(self.num_classes**2, dtype=weight.dtype, device=weight.device)
-            self._confusion.scatter_add_(0, cell, weight.flatten() * valid)
+            cell, weight = torch.where(valid, cell, 0), weight * valid
+        if self._confusion is None:
+            self._confusion = torch.zeros(self.num_classes**2, dtype=weight.dtype, device=weight.device)
+        self._confusion.scatter_add_(0, cell, weight)
+
+    def _are_classes(self, values: torch.Tensor) -> bool:
+        """Whether all are from 0 to the number of classes; not to be asked on a device."""
+        low, high = [limit.item() for limit in torch.aminmax(values)] if values.numel() else (0, 0)
+        return low >= 0 and high < self.num_classes
 
     def result(self) -> torch.Tensor:
         """The mean so far; 0 where none of the classes has come."""

@@ -10,6 +10,9 @@ from striate.training.labels import pair
 from striate.training.metrics.base import Metric, sum_dtype
 from striate.training.reduction import align_weight
 
+# No number of thresholds reaches it: their counts would not fit into memory.
+TOO_MANY = 2**24
+
 
 class ThresholdMetric(Metric):
     """Base of metrics that tell by thresholds which predictions mean yes.
@@ -48,14 +51,27 @@ class ThresholdMetric(Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take in labels (0 or not 0) and predictions of one shape, and weights of their shape or first axes."""
-        with torch.no_grad():
-            y_true, y_pred = self._select(*pair(self.where, y_true, y_pred))
-            counts = self._prepare(y_pred)
-            cell = self._thresholds_below(y_pred.float())
-            if self._columns > 1:
-                cell = cell * self._columns + torch.arange(self._columns, device=cell.device)
-            cell = (cell * 2).add_(y_true != 0).reshape(-1)
-            counts.scatter_add_(0, cell, self._weights(sample_weight, y_pred, counts.dtype).reshape(-1))
+        y_true, y_pred = pair(self.where, y_true, y_pred)
+        if y_true.requires_grad or y_pred.requires_grad:
+            y_true, y_pred = y_true.detach(), y_pred.detach()
+        y_true, y_pred = self._select(y_true, y_pred)
+        counts = self._prepare(y_pred)
+        single = len(self.thresholds) == self._columns == 1
+        if single and sample_weight is None and y_pred.device.type == "cpu":
+            counts.add_(self._count_at(self.thresholds[0], y_true, y_pred))
+            return
+        cell = self._thresholds_below(y_pred.float())
+        if self._columns > 1:
+            cell = cell * self._columns + torch.arange(self._columns, device=cell.device)
+        cell = (cell * 2).add_(y_true != 0).reshape(-1)
+        counts.scatter_add_(0, cell, self._weights(sample_weight, y_pred, counts.dtype).reshape(-1))
+
+    def _count_at(self, threshold: float, y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor:
+        """What a batch adds to the counts of a single threshold; for the host alone, since it looks at sums."""
+        yes, true = y_pred.float() > threshold, y_true.bool()
+        positives, ones, both = [torch.count_nonzero(part).item() for part in (yes, true, yes & true)]
+        counts = [yes.numel() - positives - ones + both, ones - both, positives - both, both]
+        return torch.tensor(counts, dtype=torch.float64)
 
     def count(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """True and false positives, true and false negatives so far, each of one value per threshold."""
@@ -73,6 +89,8 @@ class ThresholdMetric(Metric):
 
     def _select(self, y_true: torch.Tensor, y_pred: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The labels and predictions that count, the latter in the form that thresholds are for."""
+        if self.top_k is None and self.class_id is None:
+            return y_true, y_pred
         classes = y_pred.shape[-1] if y_pred.ndim > 1 else 1
         for name, value, most in (("top_k", self.top_k, classes), ("class_id", self.class_id, classes - 1)):
             if value is not None and (y_pred.ndim < 2 or value > most):
@@ -105,7 +123,7 @@ class ThresholdMetric(Metric):
     def _weights(self, sample_weight: Any, y_pred: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """The weight of each prediction."""
         weights = torch.ones_like(y_pred, dtype=dtype)
-        return weights if sample_weight is None else weights * align_weight(self.where, sample_weight, weights)
+        return weights if sample_weight is None else weights * align_weight(self.where, sample_weight, weights).detach()
 
 
 def evenly_spaced(count: int) -> list[float]:

@@ -1,4 +1,4 @@
-"""Adam and AdamW, in torch's fused kernel."""
+"""Adam and AdamW, in our own kernel or torch's fused one."""
 
 import math
 from collections.abc import Sequence
@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 import torch
 
 from striate.foundation.checks import UserError
+from striate.kernels.early import EarlyStep, read_once, stepping_early
 from striate.training.optimizer import Optimizer
-from striate.training.optimizer_options import Tensors
+from striate.training.optimizer_options import CLIPS, Tensors
 from striate.training.optimizers.registry import registry
 
 
@@ -60,20 +61,55 @@ class Adam(Optimizer):
     def _engine_decays(self) -> bool:
         return not self._undecayed  # one group of weights decays in the fused kernel
 
+    def backward(self, loss: torch.Tensor, alone: Sequence[torch.Tensor] = ()) -> None:
+        early = read_once(loss, [weight for weight in alone if self._can_step_early(weight)])
+        rate, (_, corrections) = self.learning_rate, self._corrections()
+        own = (self.beta_1, self.beta_2, self.epsilon)
+        numbers = (rate, self.weight_decay or 0.0, rate * corrections, *own)
+        states = [self._state(weight) for weight in early]
+        steps = [EarlyStep(state["exp_avg"], state["exp_avg_sq"], numbers) for state in states]
+        with stepping_early(list(zip(early, steps, strict=True))) as waiting:
+            super().backward(loss)
+        self._stepped = len(waiting) < len(early)
+
+    def _can_step_early(self, weight: torch.Tensor) -> bool:
+        """Whether nothing is to be done with a weight's gradient but its step, as far as can be known here."""
+        if type(self) not in (Adam, AdamW) or weight not in self._names or not weight.requires_grad:
+            return False
+        asked = self.amsgrad or self.gradient_accumulation_steps or self.loss_scale_factor or self._undecayed
+        clipped = any(self._options[name] is not None for name in CLIPS)
+        watched = weight._backward_hooks or weight._post_accumulate_grad_hooks or self._engine_is_watched()
+        slot = self._state(weight)["exp_avg"]
+        kept = weight.is_cpu and slot.is_cpu and weight.dtype is slot.dtype is torch.float32
+        plain = weight.is_contiguous() and slot.is_contiguous() and getattr(weight, "constraint", None) is None
+        return not (asked or clipped or watched) and kept and plain and weight.grad is None
+
+    def _corrections(self) -> tuple[float, float]:
+        """The root of the second moment's correction, and that over the first's."""
+        step = self.iterations + 1
+        root = math.sqrt(1 - self.beta_2**step)
+        return root, root / (1 - self.beta_1**step)
+
     def _update(self, parameters: Tensors) -> None:
         engine = self._engine()
+        root, corrections = self._corrections()
+        numbers = (engine.param_groups[0]["lr"] * corrections, self.beta_1, self.beta_2, self.epsilon)
+        if self._compiled(parameters, "adam", *numbers, self.amsgrad):
+            return
+        self._count_steps()
         # torch divides sqrt(v) by sqrt(1 - beta_2^t) before it adds epsilon; Keras after.
-        engine.param_groups[0]["eps"] = self.epsilon / math.sqrt(1 - self.beta_2 ** (self.iterations + 1))
+        engine.param_groups[0]["eps"] = self.epsilon / root
         engine.step()
-        # torch counts the gradients of each parameter; Keras the steps of the optimizer.
-        for parameter, state in engine.state.items():
-            if parameter.grad is None:
-                state["step"] += 1
 
-    def set_variables(self, values: Sequence[Any]) -> None:
-        super().set_variables(values)
+    def state_dict(self) -> dict[str, Any]:
+        self._count_steps()
+        return super().state_dict()
+
+    def _count_steps(self) -> None:
+        """Tell torch, which counts the steps of each parameter, those of the optimizer."""
         for state in self._engine().state.values():
-            state["step"].fill_(self.iterations)
+            if state["step"] != self.iterations:
+                state["step"].fill_(self.iterations)
 
 
 @registry.register()

@@ -44,7 +44,7 @@ class Nadam(Optimizer):
         if self.built:
             return super().build(parameters)
         super().build(parameters)
-        self._set_product(1.0)
+        self._engine().param_groups[0]["u_product"] = 1.0
 
     def _slots(self) -> list[tuple[str, ...]]:
         return [("momentum", "velocity")]
@@ -56,15 +56,18 @@ class Nadam(Optimizer):
         return own | super()._new_state(parameter)
 
     def _update(self, parameters: Tensors) -> None:
-        engine = self._engine()
-        group = engine.param_groups[0]
-        engine.step()
-        group["u_product"] *= self.beta_1 * (1 - 0.5 * 0.96 ** (self.iterations + 1))
-        # torch counts the gradients of each parameter; Keras the steps of the optimizer.
-        for parameter, state in engine.state.items():
-            if parameter.grad is None:
-                state["step"] += 1
-                state["mu_product"].fill_(group["u_product"])
+        group, step = self._engine().param_groups[0], self.iterations + 1
+        now, ahead = (self.beta_1 * (1 - 0.5 * 0.96**t) for t in (step, step + 1))
+        product = group["u_product"] * now
+        shares = ahead / (1 - product * ahead), (1 - now) / (1 - product), 1 / (1 - self.beta_2**step)
+        if not self._compiled(parameters, "nadam", *shares, self.beta_1, self.beta_2, self.epsilon):
+            self._count_steps()
+            super()._update(parameters)
+        group["u_product"] = product
+
+    def state_dict(self) -> dict[str, Any]:
+        self._count_steps()
+        return super().state_dict()
 
     def variables(self) -> list[tuple[str, torch.Tensor]]:
         """What Keras's files hold: its product of all momenta comes last."""
@@ -75,12 +78,12 @@ class Nadam(Optimizer):
 
     def set_variables(self, values: Sequence[Any]) -> None:
         super().set_variables(values)
-        self._set_product(float(values[-1]))
+        self._engine().param_groups[0]["u_product"] = float(values[-1])
 
-    def _set_product(self, product: float) -> None:
-        engine = self._engine()
-        engine.param_groups[0]["u_product"] = product
-        for state in engine.state.values():
+    def _count_steps(self) -> None:
+        """Tell torch, which counts the steps of each parameter, those of the optimizer."""
+        product = self._engine().param_groups[0]["u_product"]
+        for state in self._engine().state.values():
             state["step"].fill_(self.iterations)
             state["mu_product"].fill_(product)
 
@@ -111,6 +114,11 @@ class Adamax(RuleOptimizer):
 
     def _slots(self) -> list[tuple[str, ...]]:
         return [("momentum", "norm")]
+
+    def _update(self, parameters: Tensors) -> None:
+        scale = self._engine().param_groups[0]["lr"] / (1 - self.beta_1 ** (self.iterations + 1))
+        if not self._compiled(parameters, "adamax", scale, self.beta_1, self.beta_2, self.epsilon):
+            super()._update(parameters)
 
     def _rule(self, weights: Tensors, gradients: Tensors, states: States, rate: float) -> None:
         momenta, norms = ([state[slot] for state in states] for slot in ("momentum", "norm"))

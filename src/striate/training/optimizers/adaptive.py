@@ -88,6 +88,10 @@ class Adagrad(RuleOptimizer):
         state["accumulator"].fill_(self.initial_accumulator_value)
         return state
 
+    def _update(self, parameters: Tensors) -> None:
+        if not self._compiled(parameters, "adagrad", self.epsilon):
+            super()._update(parameters)
+
     def _rule(self, weights: Tensors, gradients: Tensors, states: States, rate: float) -> None:
         sums = [state["accumulator"] for state in states]
         torch._foreach_addcmul_(sums, gradients, gradients)

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from striate.foundation.checks import UnsupportedError, UserError
+from striate.foundation.explain import explaining
 from striate.training.optimizer import Optimizer
 from striate.training.optimizers.from_torch import TorchOptimizer
 from striate.training.optimizers.registry import registry
@@ -21,6 +22,7 @@ INSTEAD = {
 }
 
 
+@explaining
 def get(identifier: Any, where: str = "Optimizer") -> Optimizer:
     """The optimizer for a name, a Keras config, an `Optimizer`, or a `torch.optim` optimizer.
 

@@ -43,6 +43,9 @@ class SGD(RuleOptimizer):
         return torch.optim.SGD(parameters, lr=self.learning_rate, momentum=self.momentum, fused=True)
 
     def _update(self, parameters: Tensors) -> None:
+        own = (self.momentum, self.nesterov) if self.momentum else ()
+        if self._compiled(parameters, "momentum" if self.momentum else "sgd", *own):
+            return
         if self._by_rule or not self.momentum:
             return super()._update(parameters)
         # torch's velocity is momentum * v + (1 - dampening) * g, of which lr times is taken off the weights. So told,

@@ -1,0 +1,1 @@
+"""Fast arithmetic: fused operations, each with a plain definition beside it."""

@@ -1,0 +1,162 @@
+"""The compiled library: found, asked what the processor can run, and called.
+
+`setup.py` compiles `native/` into one file beside this one, where there is a compiler. Without it, on another
+processor or with `STRIATE_KERNELS=reference`, everything runs as plain torch.
+"""
+
+import ctypes
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.autograd import forward_ad
+
+from striate.foundation.checks import check_choice
+from striate.kernels.digest import digest
+
+FILE = Path(__file__).with_name("_native.so")
+SOURCES = Path(__file__).with_name("native")
+UNITS = ("avx512", "avx2", "generic")
+"""Instruction sets, the best first."""
+REFERENCE = "reference"
+KINDS = {torch.Tensor, torch.nn.Parameter}
+"""What is read by address; subclasses may mean something else by their numbers."""
+
+_NUMBER, _COUNT, _ADDRESS, _THREADS = ctypes.c_double, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int
+_LISTS = (_COUNT, _ADDRESS, _NUMBER, _NUMBER)  # of weights, the table, learning rate and decay
+SIGNATURES: dict[str, tuple[Any, ...]] = {
+    "max_pool": (_ADDRESS, ctypes.c_int, *[_ADDRESS] * 3, _THREADS),
+    "max_pool_backward": (_ADDRESS, ctypes.c_int, *[_ADDRESS] * 4, _THREADS),
+    "conv_pool": (*[_ADDRESS] * 6, _THREADS),
+    "conv_pool_backward": (*[_ADDRESS] * 7, _THREADS),
+    "conv_global_max": (*[_ADDRESS] * 4, ctypes.c_int, *[_ADDRESS] * 2, _THREADS),
+    "conv_global_max_backward": (*[_ADDRESS] * 3, ctypes.c_int, *[_ADDRESS] * 6, _THREADS),
+    "winograd": (*[_ADDRESS] * 4, ctypes.c_int, ctypes.c_int, _ADDRESS, _THREADS),
+    "winograd_backward": (*[_ADDRESS] * 4, _THREADS),
+    "dense": (*[_COUNT] * 3, *[_ADDRESS] * 3, ctypes.c_int, _ADDRESS, _THREADS),
+    "dense_backward": (*[_COUNT] * 3, *[_ADDRESS] * 7, _THREADS),
+    "dense_backward_adam": (*[_COUNT] * 3, *[_ADDRESS] * 8, *[_NUMBER] * 6, _THREADS),
+    "moments": (*[_COUNT] * 2, *[_ADDRESS] * 3, _THREADS),
+    "scale_channels": (*[_COUNT] * 2, *[_ADDRESS] * 3, ctypes.c_int, ctypes.c_float, _ADDRESS, _THREADS),
+    "batch_norm_backward": (*[_COUNT] * 2, *[_ADDRESS] * 6, ctypes.c_int, ctypes.c_float, *[_ADDRESS] * 3, _THREADS),
+    "dropout": (_COUNT, _ADDRESS, _COUNT, ctypes.c_int, ctypes.c_float, _ADDRESS, _THREADS),
+    "sgd": (*_LISTS, _THREADS),
+    "momentum": (*_LISTS, _NUMBER, ctypes.c_int, _THREADS),
+    "adam": (*_LISTS, *[_NUMBER] * 4, ctypes.c_int, _THREADS),
+    "nadam": (*_LISTS, *[_NUMBER] * 6, _THREADS),
+    "adagrad": (*_LISTS, _NUMBER, _THREADS),
+    "adamax": (*_LISTS, *[_NUMBER] * 4, _THREADS),
+}
+"""What each function takes; see the sources."""
+
+Function = Callable[..., None]
+
+
+class Library:
+    """The functions of one instruction set, by name: `library.max_pool(...)`.
+
+    The last argument of each is the number of threads, and is filled in: as many as torch uses.
+    """
+
+    def __init__(self, handle: ctypes.CDLL, unit: str) -> None:
+        self.unit = unit
+        self._handle = handle
+
+    def __getattr__(self, name: str) -> Function:
+        if name not in SIGNATURES:
+            raise AttributeError(name)
+        function = getattr(self._handle, f"{name}_{self.unit}")
+        function.argtypes, function.restype = SIGNATURES[name], ctypes.c_int
+        get_num_threads = torch.get_num_threads
+
+        def call(*arguments: Any) -> None:
+            if function(*arguments, get_num_threads()):
+                raise MemoryError(f"{name} needs memory of its own, and there is none")
+
+        setattr(self, name, call)
+        return call
+
+
+@functools.cache
+def _handle() -> ctypes.CDLL | None:
+    """The file, loaded; torch is there already, and with it the OpenMP runtime that the file needs."""
+    try:
+        handle = ctypes.CDLL(str(FILE))
+        handle.striate_supports.argtypes = (ctypes.c_char_p,)
+        handle.striate_digest.restype = ctypes.c_char_p
+        compiled = handle.striate_digest().decode()
+    except (OSError, AttributeError):
+        return None
+    # Beside sources that have changed since, as after a pull, it would be called with other arguments than it takes.
+    return handle if not SOURCES.exists() or compiled == digest(SOURCES) else None
+
+
+def units() -> list[str]:
+    """The instruction sets that can be used here, the best first; none where nothing is compiled."""
+    handle = _handle()
+    return [] if handle is None else [unit for unit in UNITS if handle.striate_supports(unit.encode())]
+
+
+@functools.cache
+def library(unit: str | None = None) -> Library | None:
+    """The functions for an instruction set; None where plain torch is to run.
+
+    Args:
+        unit: One of `UNITS`, or "reference"; left out, what the environment variable `STRIATE_KERNELS` says, or else
+            the best that the processor has.
+
+    Raises:
+        UserError: There is none of that name, or not here.
+    """
+    unit = unit or os.environ.get("STRIATE_KERNELS") or None
+    here = units()
+    if unit is not None:
+        check_choice("STRIATE_KERNELS", "unit", unit, (*here, REFERENCE))
+    best = unit or next(iter(here), REFERENCE)
+    handle = _handle()
+    return None if handle is None or best == REFERENCE else Library(handle, best)
+
+
+def plain(*tensors: torch.Tensor | None) -> bool:
+    """Whether the compiled functions can read these: float32 numbers on the CPU, and nobody else looks on.
+
+    To be asked first: in a trace, even a comparison of sizes leaves something behind.
+
+    Tensors of subclasses, and those that a transform, a trace or a mode of torch's looks at, are read by torch alone.
+    """
+    return not _watched() and all(tensor is None or _is_plain(tensor) for tensor in tensors)
+
+
+def _is_plain(tensor: torch.Tensor) -> bool:
+    return (
+        type(tensor) in KINDS
+        and tensor.is_cpu
+        and tensor.dtype is torch.float32
+        and tensor.layout is torch.strided
+        and not tensor.is_neg()
+    )
+
+
+def _watched() -> bool:
+    """Whether somebody wants to see each of torch's operations: what is computed here would be lost on them."""
+    return (
+        torch.compiler.is_compiling()  # first: torch.compile reads no further, nor could it
+        or torch._C._len_torch_dispatch_stack() > 0
+        or torch._C._len_torch_function_stack() > 0
+        or torch._C._functorch.peek_interpreter_stack() is not None
+        or torch._C._get_tracing_state() is not None
+        or forward_ad._current_level >= 0
+    )
+
+
+def address(tensor: torch.Tensor | None) -> int | None:
+    """Where its numbers begin."""
+    return None if tensor is None else tensor.data_ptr()
+
+
+def fits_last_axis(vector: torch.Tensor | None, array: torch.Tensor) -> bool:
+    """Whether it has one number for each place of the array's last axis, or is None."""
+    return vector is None or vector.shape == array.shape[-1:]

@@ -1,0 +1,11 @@
+// Every family of functions, compiled for the words of one instruction set.
+#include "vectors.h"
+#include "pooling.inl"
+#include "conv_pool.inl"
+#include "dense.inl"
+#include "winograd.inl"
+#include "conv_global_max.inl"
+#include "batch_norm.inl"
+#include "dropout.inl"
+#include "optimizers.inl"
+#include "dense_adam.inl"
