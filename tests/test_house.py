@@ -1,10 +1,13 @@
 """What holds of the project as a whole, beside the order of its folders (`make lint`)."""
 
+import shutil
 import tomllib
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from striate.kernels.library import units
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,3 +25,8 @@ def test_every_requirement_is_pinned_within_its_range():
     texts = [*project["project"]["dependencies"], *(text for extra in extras for text in extra)]
     for requirement in map(Requirement, [*texts, *project["build-system"]["requires"]]):
         assert pins()[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+
+
+def test_kernels_are_compiled_where_a_compiler_is():
+    """Where they are not, their tests are skipped: that must not go unnoticed."""
+    assert units() or not shutil.which("c++"), "run make native"

@@ -6,7 +6,7 @@ import torch
 
 from striate.kernels import reference
 from striate.kernels.again import again
-from striate.kernels.library import address, fits_last_axis, library, plain
+from striate.kernels.library import address, compiled, fits_last_axis, library, plain
 from striate.kernels.reference import Rectifier
 
 Tensor = torch.Tensor
@@ -44,7 +44,7 @@ def batch_norm(
 
 
 def scale_channels(x: Tensor, scale: Tensor, offset: Tensor, rectifier: Rectifier | None = None) -> Tensor:
-    """X * scale + offset by channel, and ReLU of it if asked; no gradient.
+    """The sum x * scale + offset by channel, and ReLU of it if asked; no gradient.
 
     Args:
         x: (N, ..., C).
@@ -56,7 +56,7 @@ def scale_channels(x: Tensor, scale: Tensor, offset: Tensor, rectifier: Rectifie
     x, scale, offset = x.detach().contiguous(), scale.contiguous(), offset.contiguous()
     y = torch.empty_like(x)
     addresses = (x.data_ptr(), scale.data_ptr(), offset.data_ptr())
-    library().scale_channels(*_rows(x), *addresses, *_numbers(rectifier), y.data_ptr())  # type: ignore[union-attr]
+    compiled().scale_channels(*_rows(x), *addresses, *_numbers(rectifier), y.data_ptr())
     return y
 
 
@@ -76,17 +76,16 @@ class _BatchNorm(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, gamma: Tensor | None, beta: Tensor | None, epsilon: float, rectifier: Rectifier | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        compiled, given = library(), x
-        assert compiled is not None
+        native, given = compiled(), x
         x = x.contiguous()
         mean, variance = x.new_empty(x.shape[-1]), x.new_empty(x.shape[-1])
-        compiled.moments(*_rows(x), x.data_ptr(), mean.data_ptr(), variance.data_ptr())
+        native.moments(*_rows(x), x.data_ptr(), mean.data_ptr(), variance.data_ptr())
         factor = torch.rsqrt(variance + epsilon)
         scale = factor if gamma is None else factor * gamma
         offset = -mean * scale if beta is None else torch.addcmul(beta, mean, scale, value=-1)
         y = torch.empty_like(x)
         addresses = (x.data_ptr(), scale.data_ptr(), offset.data_ptr())
-        compiled.scale_channels(*_rows(x), *addresses, *_numbers(rectifier), y.data_ptr())
+        native.scale_channels(*_rows(x), *addresses, *_numbers(rectifier), y.data_ptr())
         ctx.epsilon, ctx.rectifier = epsilon, rectifier
         ctx.save_for_backward(given, gamma, beta, scale, offset, mean, factor)
         ctx.mark_non_differentiable(mean, variance)
@@ -106,6 +105,6 @@ class _BatchNorm(torch.autograd.Function):
         dgamma, dbeta = torch.empty_like(mean), torch.empty_like(mean)
         addresses = [tensor.data_ptr() for tensor in (x, dy, scale, offset, mean, factor)]
         found = (address(dx), dgamma.data_ptr(), dbeta.data_ptr())
-        library().batch_norm_backward(*_rows(x), *addresses, *_numbers(ctx.rectifier), *found)  # type: ignore[union-attr]
+        compiled().batch_norm_backward(*_rows(x), *addresses, *_numbers(ctx.rectifier), *found)
         wanted = zip((dx, dgamma, dbeta), ctx.needs_input_grad, strict=False)
         return *(gradient if needed else None for gradient, needed in wanted), None, None

@@ -9,7 +9,7 @@ import torch
 
 from striate.kernels import reference
 from striate.kernels.again import again
-from striate.kernels.library import address, fits_last_axis, library, plain
+from striate.kernels.library import address, compiled, fits_last_axis, laid_out, library, plain, wants_gradient
 
 Tensor = torch.Tensor
 Sides = tuple[tuple[int, int], tuple[int, int]]
@@ -26,8 +26,7 @@ def can_conv3x3(x: Tensor, kernel: Tensor, bias: Tensor | None, sides: Sides) ->
         return False
     rows, columns = output_size(x.shape, sides)
     tiles = len(x) * ((rows + 1) // 2) * ((columns + 1) // 2)
-    wanted = torch.is_grad_enabled() and (x.requires_grad or kernel.requires_grad)
-    return min(rows, columns) > 0 and tiles >= FEWEST_TILES[wanted] and fits_last_axis(bias, kernel)
+    return min(rows, columns) > 0 and tiles >= FEWEST_TILES[wants_gradient(x, kernel)] and fits_last_axis(bias, kernel)
 
 
 def output_size(shape: Sequence[int], sides: Sides) -> tuple[int, int]:
@@ -56,7 +55,7 @@ def conv3x3(x: Tensor, kernel: Tensor, bias: Tensor | None, sides: Sides, relu: 
     """
     if not can_conv3x3(x, kernel, bias, sides):
         return reference.conv3x3(x, kernel, bias, sides, relu)
-    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, kernel, bias)):
+    if wants_gradient(x, kernel, bias):
         return _Conv3x3.apply(x, kernel, bias, sides, relu)
     return _forward(x.contiguous(), kernel, bias, sides, relu)
 
@@ -66,17 +65,12 @@ def _sizes(shape: tuple[int, ...], filters: int, sides: Sides) -> Any:
     return (ctypes.c_int64 * 9)(*shape, *output_size(shape, sides), filters, sides[0][0], sides[1][0])
 
 
-def laid_out(kernel: Tensor) -> Tensor:
-    """(filters, 3, 3, C), in this order in memory."""
-    return kernel.detach().movedim(-1, 0).contiguous()
-
-
 def _forward(x: Tensor, kernel: Tensor, bias: Tensor | None, sides: Sides, relu: bool) -> Tensor:
     weights, filters = laid_out(kernel), kernel.shape[-1]
     bias = None if bias is None else bias.detach().contiguous()
     y = x.new_empty(len(x), *output_size(x.shape, sides), filters)
     addresses = (x.data_ptr(), weights.data_ptr(), address(bias))
-    library().winograd(_sizes(tuple(x.shape), filters, sides), *addresses, relu, False, y.data_ptr())  # type: ignore[union-attr]
+    compiled().winograd(_sizes(tuple(x.shape), filters, sides), *addresses, relu, False, y.data_ptr())
     return y
 
 
@@ -86,7 +80,7 @@ def input_gradient(dy: Tensor, kernel: Tensor, sides: Sides) -> Tensor:
     weights, channels = laid_out(kernel), kernel.shape[2]
     dx = dy.new_empty(len(dy), *output_size(dy.shape, around), channels)
     sizes = _sizes(tuple(dy.shape), channels, around)
-    library().winograd(sizes, dy.data_ptr(), weights.data_ptr(), None, False, True, dx.data_ptr())  # type: ignore[union-attr]
+    compiled().winograd(sizes, dy.data_ptr(), weights.data_ptr(), None, False, True, dx.data_ptr())
     return dx
 
 
@@ -115,5 +109,5 @@ class _Conv3x3(torch.autograd.Function):
             return dx, None, dbias, None, None
         dweights = torch.empty_like(kernel.movedim(-1, 0), memory_format=torch.contiguous_format)
         sizes = _sizes(tuple(x.shape), kernel.shape[-1], ctx.sides)
-        library().winograd_backward(sizes, x.data_ptr(), dy.data_ptr(), dweights.data_ptr())  # type: ignore[union-attr]
+        compiled().winograd_backward(sizes, x.data_ptr(), dy.data_ptr(), dweights.data_ptr())
         return dx, dweights.movedim(0, -1), dbias, None, None

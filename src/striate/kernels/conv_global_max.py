@@ -8,7 +8,7 @@ import torch
 
 from striate.kernels import reference
 from striate.kernels.again import again
-from striate.kernels.library import address, fits_last_axis, library, plain
+from striate.kernels.library import address, compiled, fits_last_axis, laid_out, library, plain, wants_gradient
 
 Tensor = torch.Tensor
 
@@ -39,7 +39,7 @@ def conv_global_max(x: Tensor, kernel: Tensor, bias: Tensor | None, relu: bool) 
     """
     if not can_conv_global_max(x, kernel, bias):
         return reference.conv_global_max(x, kernel, bias, relu)
-    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, kernel, bias)):
+    if wants_gradient(x, kernel, bias):
         return _ConvGlobalMax.apply(x, kernel, bias, relu)
     return _forward(x.contiguous(), kernel, bias, relu, keep=False)[0]
 
@@ -49,20 +49,15 @@ def _sizes(shape: tuple[int, ...], kernel: tuple[int, ...]) -> Any:
     return (ctypes.c_int64 * 5)(*shape, kernel[2], kernel[0])
 
 
-def _laid_out(kernel: Tensor) -> Tensor:
-    """(filters, k, C), in this order in memory."""
-    return kernel.detach().movedim(-1, 0).contiguous()
-
-
 def _forward(x: Tensor, kernel: Tensor, bias: Tensor | None, relu: bool, keep: bool) -> tuple[Tensor, Tensor | None]:
     """The output and, if asked, the bits that say where it is from."""
-    weights, filters, places = _laid_out(kernel), kernel.shape[-1], x.shape[1] - kernel.shape[0] + 1
+    weights, filters, places = laid_out(kernel), kernel.shape[-1], x.shape[1] - kernel.shape[0] + 1
     bias = None if bias is None else bias.detach().contiguous()
     y = torch.empty(len(x), filters, dtype=torch.float32)
     won = torch.empty(len(x), places, -(-filters // 8), dtype=torch.uint8) if keep else None
     before, after = (x.data_ptr(), weights.data_ptr(), address(bias)), (y.data_ptr(), address(won))
     sizes = _sizes(tuple(x.shape), tuple(kernel.shape))
-    library().conv_global_max(sizes, *before, relu, *after)  # type: ignore[union-attr]
+    compiled().conv_global_max(sizes, *before, relu, *after)
     return y, won
 
 
@@ -82,11 +77,11 @@ class _ConvGlobalMax(torch.autograd.Function):
         if torch.is_grad_enabled() or not plain(dy):
             compute = functools.partial(reference.conv_global_max, relu=ctx.relu)
             return *again(compute, (x, kernel, bias), ctx.needs_input_grad, dy), None
-        x, dy, weights = x.contiguous(), dy.contiguous(), _laid_out(kernel)
+        x, dy, weights = x.contiguous(), dy.contiguous(), laid_out(kernel)
         wanted = zip((x, weights, y[0]), ctx.needs_input_grad, strict=False)
         found = [torch.empty_like(like) if needed else None for like, needed in wanted]
         addresses = [address(tensor) for tensor in (y, won, dy, *found)]
         sizes = _sizes(tuple(x.shape), tuple(kernel.shape))
-        library().conv_global_max_backward(sizes, address(x), address(weights), ctx.relu, *addresses)  # type: ignore[union-attr]
+        compiled().conv_global_max_backward(sizes, address(x), address(weights), ctx.relu, *addresses)
         dx, dweights, dbias = found
         return dx, None if dweights is None else dweights.movedim(0, -1), dbias, None

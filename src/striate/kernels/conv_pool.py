@@ -9,7 +9,7 @@ import torch
 from striate.kernels import reference
 from striate.kernels.again import again
 from striate.kernels.conv3x3 import FEWEST_CHANNELS, input_gradient
-from striate.kernels.library import address, fits_last_axis, library, plain
+from striate.kernels.library import address, compiled, fits_last_axis, laid_out, library, plain, wants_gradient
 from striate.kernels.pooling import max_pool_gradient
 from striate.kernels.reference import Pool
 
@@ -44,7 +44,7 @@ def conv_pool(x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor | None) 
     """
     if not can_conv_pool(x, kernel, bias):
         return reference.conv_pool(x, kernel, bias)
-    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, kernel, bias)):
+    if wants_gradient(x, kernel, bias):
         return _ConvPool.apply(x, kernel, bias)
     return _forward(x, kernel, bias, keep=False)[0]
 
@@ -59,7 +59,7 @@ def _forward(
     x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor | None, keep: bool
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """The output and, if asked, which of its four cells won."""
-    x, weights = x.detach().contiguous(), kernel.detach().movedim(-1, 0).contiguous()
+    x, weights = x.detach().contiguous(), laid_out(kernel)
     n, height, width, _ = x.shape
     rows, columns, _, filters = kernel.shape
     shape = (n, (height - rows + 1) // 2, (width - columns + 1) // 2, filters)
@@ -67,7 +67,7 @@ def _forward(
     winner = x.new_empty(shape, dtype=torch.uint8) if keep else None
     bias = None if bias is None else bias.detach().contiguous()
     addresses = (x.data_ptr(), weights.data_ptr(), address(bias), y.data_ptr(), address(winner))
-    library().conv_pool(_sizes(tuple(x.shape), tuple(kernel.shape)), *addresses)  # type: ignore[union-attr]
+    compiled().conv_pool(_sizes(tuple(x.shape), tuple(kernel.shape)), *addresses)
     return y, winner
 
 
@@ -93,7 +93,7 @@ class _ConvPool(torch.autograd.Function):
         dbias = torch.empty_like(bias) if of_bias else None
         addresses = [address(tensor) for tensor in (x, y, winner, dy, dweights, dbias)]
         sizes = _sizes(tuple(x.shape), tuple(kernel.shape))
-        library().conv_pool_backward(sizes, *addresses)  # type: ignore[union-attr]
+        compiled().conv_pool_backward(sizes, *addresses)
         return dx, dweights.movedim(0, -1) if of_kernel else None, dbias
 
 

@@ -8,7 +8,7 @@ import torch
 from striate.kernels import reference
 from striate.kernels.again import again
 from striate.kernels.early import EarlyStep, take_step
-from striate.kernels.library import address, fits_last_axis, library, plain
+from striate.kernels.library import address, compiled, fits_last_axis, library, plain, wants_gradient
 
 MOST_ROWS = 128  # beyond it torch's own product of matrices is as fast
 
@@ -22,7 +22,7 @@ def can_dense(x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor | None) 
 
 
 def dense(x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor | None, relu: bool = False) -> torch.Tensor:
-    """X @ kernel + bias, and ReLU of it if asked.
+    """The product x @ kernel + bias, and ReLU of it if asked.
 
     Args:
         x: (N, C).
@@ -40,23 +40,18 @@ def dense(x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor | None, relu
     """
     if not can_dense(x, kernel, bias):
         return reference.dense(x, kernel, bias, relu)
-    if torch.is_grad_enabled() and (x.requires_grad or kernel.requires_grad or _needs_gradient(bias)):
+    if wants_gradient(x, kernel, bias):
         return _Dense.apply(x, kernel, bias, relu)
-    return _forward(x, kernel, bias, relu)[-1]
+    return _forward(x, kernel, bias, relu)
 
 
-def _needs_gradient(bias: torch.Tensor | None) -> bool:
-    return bias is not None and bias.requires_grad
-
-
-def _forward(x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor | None, relu: bool) -> tuple[torch.Tensor, ...]:
-    """The input and the weights as they were read, and the output."""
+def _forward(x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor | None, relu: bool) -> torch.Tensor:
     x, kernel = x.detach().contiguous(), kernel.detach().contiguous()
     bias = None if bias is None else bias.detach().contiguous()
     y = x.new_empty(len(x), kernel.shape[1])
     addresses = (x.data_ptr(), kernel.data_ptr(), address(bias))
-    library().dense(*x.shape, kernel.shape[1], *addresses, relu, y.data_ptr())  # type: ignore[union-attr]
-    return x, kernel, y
+    compiled().dense(*x.shape, kernel.shape[1], *addresses, relu, y.data_ptr())
+    return y
 
 
 def _step(
@@ -74,7 +69,7 @@ def _step(
         for tensor, needed in ((x, ctx.needs_input_grad[0]), (bias, ctx.needs_input_grad[2]))
     )
     addresses = [address(tensor) for tensor in (x, kernel, y, dy, dx, db, early.mean, early.square)]
-    library().dense_backward_adam(*x.shape, kernel.shape[1], *addresses, *early.numbers)  # type: ignore[union-attr]
+    compiled().dense_backward_adam(*x.shape, kernel.shape[1], *addresses, *early.numbers)
     torch.autograd.graph.increment_version(kernel)
     return dx, None, db
 
@@ -84,7 +79,7 @@ class _Dense(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor | None, relu: bool) -> torch.Tensor:
-        y = _forward(x, kernel, bias, relu)[-1]
+        y = _forward(x, kernel, bias, relu)
         ctx.relu = relu
         ctx.save_for_backward(x, kernel, bias, *([y] if relu else []))
         return y
@@ -102,5 +97,5 @@ class _Dense(torch.autograd.Function):
         wanted = zip((x, w, bias), ctx.needs_input_grad, strict=False)
         found = [torch.empty_like(tensor) if needed else None for tensor, needed in wanted]
         addresses = [address(tensor) for tensor in (x, w, rest[0] if ctx.relu else None, dy, *found)]
-        library().dense_backward(*x.shape, w.shape[1], *addresses)  # type: ignore[union-attr]
+        compiled().dense_backward(*x.shape, w.shape[1], *addresses)
         return *found, None

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from striate.kernels import reference
-from striate.kernels.library import library, plain
+from striate.kernels.library import compiled, library, plain
 
 
 def can_dropout(x: torch.Tensor) -> bool:
@@ -34,7 +34,7 @@ class _Dropout(torch.autograd.Function):
         ctx.arguments = least_kept, factor, seed
         x = x.contiguous()
         y = torch.empty_like(x)
-        library().dropout(x.numel(), x.data_ptr(), seed, least_kept, factor, y.data_ptr())  # type: ignore[union-attr]
+        compiled().dropout(x.numel(), x.data_ptr(), seed, least_kept, factor, y.data_ptr())
         return y
 
     @staticmethod

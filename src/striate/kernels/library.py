@@ -87,11 +87,11 @@ def _handle() -> ctypes.CDLL | None:
         handle = ctypes.CDLL(str(FILE))
         handle.striate_supports.argtypes = (ctypes.c_char_p,)
         handle.striate_digest.restype = ctypes.c_char_p
-        compiled = handle.striate_digest().decode()
+        known = handle.striate_digest().decode()
     except (OSError, AttributeError):
         return None
     # Beside sources that have changed since, as after a pull, it would be called with other arguments than it takes.
-    return handle if not SOURCES.exists() or compiled == digest(SOURCES) else None
+    return handle if not SOURCES.exists() or known == digest(SOURCES) else None
 
 
 def units() -> list[str]:
@@ -118,6 +118,13 @@ def library(unit: str | None = None) -> Library | None:
     best = unit or next(iter(here), REFERENCE)
     handle = _handle()
     return None if handle is None or best == REFERENCE else Library(handle, best)
+
+
+def compiled() -> Library:
+    """The functions, where it is known that they are there."""
+    found = library()
+    assert found is not None
+    return found
 
 
 def plain(*tensors: torch.Tensor | None) -> bool:
@@ -150,6 +157,16 @@ def _watched() -> bool:
         or torch._C._get_tracing_state() is not None
         or forward_ad._current_level >= 0
     )
+
+
+def wants_gradient(*tensors: torch.Tensor | None) -> bool:
+    """Whether a gradient of any of these will be asked for."""
+    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
+
+
+def laid_out(kernel: torch.Tensor) -> torch.Tensor:
+    """A convolution's kernel (window, C, filters) as (filters, window, C), in this order in memory."""
+    return kernel.detach().movedim(-1, 0).contiguous()
 
 
 def address(tensor: torch.Tensor | None) -> int | None:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from striate.kernels import reference
-from striate.kernels.library import Library, address, library, plain
+from striate.kernels.library import address, compiled, library, plain, wants_gradient
 from striate.kernels.reference import Pool
 
 MOST_CELLS = 256  # of a window, since a byte says which of them won
@@ -35,7 +35,7 @@ def max_pool(x: torch.Tensor, pool: Pool, relu: bool = False) -> torch.Tensor:
     """
     if not can_max_pool(x, pool):
         return reference.max_pool(x, pool, relu)
-    if x.requires_grad and torch.is_grad_enabled():
+    if wants_gradient(x):
         return _MaxPool.apply(x, pool, relu)
     return _forward(x, pool, relu, keep=False)[0]
 
@@ -59,14 +59,8 @@ def _forward(x: torch.Tensor, pool: Pool, relu: bool, keep: bool) -> tuple[torch
     shape = (x.shape[0], *pool.output_size(x.shape[1], x.shape[2]), x.shape[3])
     y = x.new_empty(shape)
     winner = x.new_empty(shape, dtype=torch.uint8) if keep else None
-    _compiled().max_pool(_sizes(tuple(x.shape), pool), relu, x.data_ptr(), y.data_ptr(), address(winner))
+    compiled().max_pool(_sizes(tuple(x.shape), pool), relu, x.data_ptr(), y.data_ptr(), address(winner))
     return y, winner
-
-
-def _compiled() -> Library:
-    found = library()
-    assert found is not None
-    return found
 
 
 def max_pool_gradient(
@@ -75,7 +69,7 @@ def max_pool_gradient(
     """The gradient of the input, of this shape, by the compiled kernel; see `reference.max_pool_gradient`."""
     dy, dx = dy.contiguous(), dy.new_empty(shape)
     addresses = (address(y), winner.data_ptr(), dy.data_ptr(), dx.data_ptr())
-    _compiled().max_pool_backward(_sizes(shape, pool), relu, *addresses)
+    compiled().max_pool_backward(_sizes(shape, pool), relu, *addresses)
     return dx
 
 

@@ -49,16 +49,11 @@ def max_pool_gradient(
     if y is not None:
         dy = torch.where(y <= 0, 0.0, dy)
     n, h, w, c = shape
-    i, j = (torch.arange(size).view(view) for size, view in zip(y_size(winner), ((-1, 1, 1), (-1, 1)), strict=True))
+    i, j = torch.arange(winner.shape[1]).view(-1, 1, 1), torch.arange(winner.shape[2]).view(-1, 1)
     row = i * pool.strides[0] - pool.before[0] + winner.long() // pool.size[1]
     column = j * pool.strides[1] - pool.before[1] + winner.long() % pool.size[1]
     index = ((row * w + column) * c + torch.arange(c)).flatten(1)
     return dy.new_zeros(n, h * w * c).scatter_add(1, index, dy.flatten(1)).view(n, h, w, c)
-
-
-def y_size(winner: torch.Tensor) -> tuple[int, int]:
-    """Rows and columns of the output."""
-    return winner.shape[1], winner.shape[2]
 
 
 def conv_pool(x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:

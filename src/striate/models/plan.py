@@ -106,9 +106,9 @@ def find_block(layers: Sequence[Layer]) -> Block | None:
     if type(first) is Dense:
         follows = first.activation is activations.linear and len(layers) > 1 and rectifier_of(layers[1]) is RELU
         return Connected(layers[: 1 + follows])
-    if _normalizes(first):
+    if type(first) is BatchNormalization:
         rectifier = rectifier_of(layers[1]) if len(layers) > 1 else None
-        return Normalization(layers[: 1 if rectifier is None else 2], first, rectifier)  # type: ignore[arg-type]
+        return Normalization(layers[: 1 if rectifier is None else 2], first, rectifier)
     pooling, count = _pooling_with_relu(layers)
     if pooling is not None:
         return MaxPool(layers[:count], pooling, relu=count == 2)
@@ -131,9 +131,9 @@ def _begin_with_conv(layers: Sequence[Layer]) -> Block | None:
         return None
     if not rest:
         return Convolution(layers[:1])
-    if _normalizes(rest[0]):
+    if type(rest[0]) is BatchNormalization:
         rectifier = rectifier_of(rest[1]) if len(rest) > 1 else None
-        return ConvNormalization(layers[: 2 if rectifier is None else 3], rest[0], rectifier)  # type: ignore[arg-type]
+        return ConvNormalization(layers[: 2 if rectifier is None else 3], rest[0], rectifier)
     pooling, count = _pooling_with_relu(rest)
     if pooling is not None:
         return ConvMaxPool(layers[: 1 + count], pooling)
@@ -159,10 +159,6 @@ def rectifier_of(layer: Layer) -> Rectifier | None:
 
 def _pools(layer: Layer) -> bool:
     return type(layer) is MaxPooling2D and layer.data_format == "channels_last"
-
-
-def _normalizes(layer: Layer) -> bool:
-    return type(layer) is BatchNormalization
 
 
 def _followers(nodes: list[Node], outputs: list[Symbol]) -> dict[Node, Node]:
