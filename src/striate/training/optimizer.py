@@ -11,13 +11,14 @@ from striate.foundation.names import snake_case
 from striate.kernels.optimizers import step
 from striate.layers import constraints
 from striate.training import schedules
+from striate.training.applying import Applying
 from striate.training.moving_averages import MovingAverages
 from striate.training.optimizer_options import DEFAULTS, Tensors, check_options, clipper
 from striate.training.schedules import LearningRateSchedule
 from striate.training.slots import Parameters
 
 
-class Optimizer(MovingAverages):
+class Optimizer(MovingAverages, Applying):
     """Keras's arguments, kept until `build` gives them parameters and makes the torch optimizer, `engine`.
 
     Args:
