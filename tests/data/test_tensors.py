@@ -120,10 +120,8 @@ def test_objects_that_speak_numpys_protocol():
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
-        ("x", np.array(["a", "b"]), r"fit got x of dtype <U1; it needs numbers\. Stack pictures"),
         ("y", ["cat", "dog"], r"fit got y of dtype <U3; it needs numbers\. For class names: classes, y = numpy.unique"),
         ("x", np.array([1, None]), r"x of dtype object; it needs numbers"),
-        ("x", np.array([b"a"]), r"x of dtype \|S1"),
         ("x", np.array(["2020-01-01"], "datetime64[D]"), r"x of dtype datetime64\[D\]; .* Convert x to float32"),
         ("x", np.array([1j]), r"x of dtype complex128"),
         ("x", torch.tensor([1j]), r"x of dtype complex64"),
@@ -131,7 +129,7 @@ def test_objects_that_speak_numpys_protocol():
         ("x", "text", r"x of type str; it needs an array, a tensor or a list of numbers"),
         ("x", {1, 2}, r"x of type set"),
         ("x", {"a": {"b": {1}}}, r"x\['a'\]\['b'\] of type set"),
-        ("x", [np.zeros(2), np.array(["a"])], r"x\[1\] of dtype <U1"),
+        ("x", np.array(["a", 1.5], dtype=object), r"x of dtype object; it needs numbers\. Stack pictures"),
     ],
 )
 def test_refusals(name, value, text):

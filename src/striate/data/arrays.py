@@ -174,8 +174,8 @@ def count_samples(data: Batch) -> int:
 def take_rows(data: Batch, rows: torch.Tensor) -> Batch:
     """Copy some rows of all the arrays, in the order given."""
 
-    def take(tensor: torch.Tensor) -> torch.Tensor:
-        return tensor.index_select(0, rows.to(tensor.device))
+    def take(array: Any) -> Any:
+        return array.index_select(0, rows.to(array.device)) if isinstance(array, torch.Tensor) else array[rows.numpy()]
 
     return Batch(*(map_leaves(take, part) for part in data))
 

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from typing import Any
 
+import numpy as np
 import torch
 
-from striate.data.tensors import as_tensor, map_leaves
+from striate.data.tensors import as_tensor, holds_texts, map_leaves
 from striate.foundation.checks import UserError
 from striate.foundation.nested import StructureError, flatten, map_structure
 
@@ -21,6 +22,8 @@ def as_element(where: str, value: Any) -> Any:
     """
 
     def convert(leaf: Any) -> Any:
+        if isinstance(leaf, np.ndarray) and holds_texts(leaf):
+            return leaf.tolist()
         stays = isinstance(leaf, str | bytes | PurePath) or is_texts(leaf)
         return leaf if stays else as_tensor(where, "an element", leaf)
 

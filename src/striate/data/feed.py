@@ -12,7 +12,7 @@ from striate.foundation.checks import UserError
 
 
 class Batch(NamedTuple):
-    """Some samples: tensors whose first axis counts them, or tuples, lists and dicts of such tensors."""
+    """Some samples: tensors whose first axis counts them (NumPy arrays of texts in x), or lists and dicts of them."""
 
     x: Any
     y: Any = None
@@ -91,7 +91,7 @@ def check_finite(batch: Batch, number: int, where: str = "fit", feed: Feed | Non
         striate.foundation.checks.UserError: fit got NaN in x, sample 1 of batch 3; it needs finite numbers. ...
     """
     for name, tensor in named_leaves("x", batch.x):
-        if not tensor.is_floating_point() or math.isfinite(tensor.sum()):
+        if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point() or math.isfinite(tensor.sum()):
             continue
         bad = ~torch.isfinite(tensor).reshape(len(tensor), -1).all(dim=1)
         if not bad.any():  # the sum of finite numbers overflowed

@@ -50,7 +50,7 @@ def _is_one_array(value: object) -> bool:
 
 
 def as_tensors(where: str, name: str, value: Any) -> Any:
-    """Return `value` with every array in it as a tensor; the nesting stays as it is.
+    """Return `value` with every array in it as a tensor, texts in x as NumPy arrays; the nesting stays as it is.
 
     Args:
         where: Who asks, for errors: "fit".
@@ -58,15 +58,37 @@ def as_tensors(where: str, name: str, value: Any) -> Any:
         value: An array, (nested) lists of numbers, or lists, tuples and dicts of arrays.
 
     Raises:
-        UserError: A leaf is no numeric array, or ragged.
+        UserError: A leaf is neither a numeric array nor texts in x, or ragged.
 
     Example:
         >>> as_tensors("fit", "x", {"image": np.zeros((2, 3)), "age": [1, 2]})["image"].dtype
         torch.float32
     """
     leaves = flatten_with_path(value, is_leaf=_is_one_array)
-    tensors = [None if leaf is None else as_tensor(where, _spell(name, path), leaf) for path, leaf in leaves]
-    return pack(value, tensors, is_leaf=_is_one_array)
+
+    def convert(path: tuple[Any, ...], leaf: Any) -> Any:
+        if name == "x" and holds_texts(leaf):
+            return np.asarray(leaf, dtype=object)  # for TextVectorization; torch has no tensors of texts
+        return None if leaf is None else as_tensor(where, _spell(name, path), leaf)
+
+    return pack(value, [convert(path, leaf) for path, leaf in leaves], is_leaf=_is_one_array)
+
+
+def holds_texts(value: Any) -> bool:
+    """Whether it is an array, or a list or nested lists, of nothing but texts.
+
+    Example:
+        >>> holds_texts(np.array(["a", "b"])), holds_texts([["a"], ["b"]]), holds_texts(["a", 1]), holds_texts([])
+        (True, True, False, False)
+    """
+    if isinstance(value, list | tuple):
+        return bool(value) and all(isinstance(part, str | bytes) or holds_texts(part) for part in value)
+    if isinstance(value, torch.Tensor) or not is_array(value):
+        return False
+    array = np.asarray(value)
+    if array.dtype.kind != "O":
+        return array.dtype.kind in "US"
+    return bool(array.size) and all(isinstance(part, str | bytes) for part in array.flat)
 
 
 def as_tensor(where: str, name: str, value: Any) -> torch.Tensor:
