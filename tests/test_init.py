@@ -1,4 +1,5 @@
 import importlib
+import importlib.util
 import re
 import subprocess
 import sys
@@ -74,3 +75,33 @@ def test_importing_layers_and_models_leaves_heavy_packages_for_later():
         f"sys.exit(', '.join(name for name in {heavy} if name in sys.modules) or 0)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+MODULES_OF_KERAS = {
+    "from striate.applications import ResNet50": (
+        "'striate' got Keras's 'applications'",
+        "striate never uses the network",
+    ),
+    "from striate.applications.resnet50 import preprocess_input": ("Keras's 'applications'", "never uses the network"),
+    "import striate.applications.vgg16": ("Keras's 'applications'", "never uses the network"),
+    "from striate.preprocessing.image import ImageDataGenerator": ("Keras's 'preprocessing'", "`utils` has these"),
+    "import striate.backend as K": ("Keras's 'backend'", "torch computes"),
+    "import striate.laiers": ("'laiers'; it needs one of the names that are there", "Did you mean 'layers'?"),
+    "from striate.layers.experimental import preprocessing": ("'striate.layers' got 'experimental'", "docs/keras.md"),
+}
+
+
+@pytest.mark.parametrize("line", MODULES_OF_KERAS)
+def test_modules_that_are_not_there_say_why(line):
+    got, why = MODULES_OF_KERAS[line]
+    with pytest.raises(ModuleNotFoundError) as caught:
+        exec(line)
+    assert got in str(caught.value)
+    assert why in str(caught.value)
+    assert caught.value.name.startswith("striate.")
+
+
+def test_other_packages_keep_python_s_words():
+    with pytest.raises(ModuleNotFoundError, match=r"^No module named .striater.$"):
+        importlib.import_module("striater")
+    assert importlib.util.find_spec("torch.striate") is None

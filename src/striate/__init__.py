@@ -60,5 +60,21 @@ def __getattr__(name: str) -> Any:
     raise absent(__name__, name, sys._getframe(1))
 
 
+class _Absent:
+    """Where Python asks last for a module: one of this package's that is not there is refused with the reason."""
+
+    @staticmethod
+    def find_spec(fullname: str, path: Any, target: Any = None) -> None:
+        parent, _, name = fullname.rpartition(".")
+        ours = parent.partition(".")[0] == __name__ and not name.startswith("_")
+        if ours and path is sys.modules[parent].__path__:  # else a tool looks in places of its own
+            from striate.foundation.absent import absent_module  # noqa: PLC0415 - only where something is wrong
+
+            raise absent_module(fullname)
+
+
+sys.meta_path.append(_Absent)
+
+
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])

@@ -25,6 +25,7 @@ from striate.foundation.custom_objects import (
 from striate.foundation.explain import explaining
 from striate.foundation.names import clear_names
 from striate.models.plot import plot_model
+from striate.models.steps import pack_x_y_sample_weight, unpack_x_y_sample_weight
 
 CustomObjectScope = custom_object_scope
 Sequence = PyDataset
@@ -45,6 +46,7 @@ __all__ = [
     "load_img",
     "model_to_dot",
     "normalize",
+    "pack_x_y_sample_weight",
     "pad_sequences",
     "plot_model",
     "register_keras_serializable",
@@ -54,6 +56,7 @@ __all__ = [
     "text_dataset_from_directory",
     "timeseries_dataset_from_array",
     "to_categorical",
+    "unpack_x_y_sample_weight",
 ]
 
 explain_absent(__name__)

@@ -9,7 +9,7 @@ import torch
 from model_files import assert_same_outputs, flat, keras_predict, open_in_keras, stir
 
 from striate import layers, models
-from striate.foundation.checks import UnsupportedError, UserError
+from striate.foundation.checks import UserError
 from striate.layers import Add, Concatenate, Dense, Input
 from striate.layers.forms import serialize
 from striate.layers.options import KERAS_DEFAULTS
@@ -342,14 +342,6 @@ def test_shapes_that_do_not_fit_are_refused_as_in_code():
         UserError, match=r"^Add 'sum' got shape .* from Dense '(one|two)'; it needs inputs of equal shape"
     ):
         deserialize(form)
-
-
-def test_operators_of_keras_are_refused_by_name(tmp_path):
-    x = keras.Input((4,))
-    keras.Model(x, keras.layers.Dense(2)(x) ** 2).save(tmp_path / "model.keras")
-    text = r"Keras's operation keras\.src\.ops\.numpy\.Power; it needs layers\. Write the Keras model with layers"
-    with pytest.raises(UnsupportedError, match=text):
-        load_model(tmp_path / "model.keras")
 
 
 def test_long_chains_need_no_deep_stack(tmp_path):

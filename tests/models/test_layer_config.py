@@ -94,10 +94,10 @@ REFUSED = {
         UnsupportedError,
         r"^ConvLSTM2D got Keras's layer 'ConvLSTM2D'; it needs one of striate's layers\. Did you mean",
     ),
-    "an operator": (
+    "an operation in a layer's place": (
         form("Add", module="keras.src.ops.numpy", name="add_1"),
-        UnsupportedError,
-        r"^Add 'add_1' got Keras's operation keras.src.ops.numpy.Add; it needs layers\. Write the Keras model with",
+        UserError,
+        r"^Add 'add_1' got the class 'Add' of module 'keras.src.ops.numpy'; it needs a layer of striate's, or one that",
     ),
     "a registered class": (
         form("Scale", module="builtins", registered_name="my>Scale", factor=2),

@@ -258,15 +258,6 @@ def test_frozen_models_are_refused_and_gradients_need_no_permission():
         model.fit(X, Y, verbose=0)
 
 
-def test_steps_of_one_s_own_are_refused_by_name():
-    class Own(Sequential):
-        def train_step(self, data):
-            return {}
-
-    with pytest.raises(UserError, match=r"Own 'own.*' got a train_step of its own"):
-        Own([Dense(1)]).compile("sgd", "mse")
-
-
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

@@ -330,6 +330,7 @@ CALLS: list[Call] = [
     call("one_hot", [0, 2, 1], 4, axis=0),
     call("multi_hot", [[0, 2], [1, 1]], 3),
     call("multi_hot", [0, 2], 4),
+    *(call(name, F * 2) for name in ("sparse_plus", "sparse_sigmoid", "sparsemax")),
     call("nonzero", I),
     call("unique", whole(9)),
     call("unique", whole(9), return_inverse=True, return_counts=True),

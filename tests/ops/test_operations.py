@@ -190,14 +190,6 @@ def test_refusals_of_pictures(call, text):
         call()
 
 
-def test_symbols_are_refused_with_a_way_out():
-    text = r"ops.mean got the symbol '.*'; it needs arrays: a symbol has a shape but no numbers. Use a layer"
-    with pytest.raises(UserError, match=text):
-        ops.mean(Input((3,)), axis=-1)
-    with pytest.raises(UserError, match=r"ops.concatenate got the symbol"):
-        ops.concatenate([Input((3,)), Input((3,))])
-
-
 def test_names_nobody_has_are_attribute_errors():
     with pytest.raises(AttributeError, match=r"'striate.ops' got 'maen'; .* Did you mean 'mean'"):
         _ = ops.maen

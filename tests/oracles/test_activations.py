@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import striate.layers
+import striate.models
 from striate import activations
 from striate.foundation.checks import UserError
 from striate.layers import (
@@ -175,20 +176,14 @@ def test_threshold_as_a_layer_needs_its_numbers():
         Activation("threshold", name="a")
 
 
-def test_a_symbol_is_refused_with_the_layer_to_use():
-    text = r"Symbol 'x' got activations\.relu; it needs layers.* Use layers\.Activation\('relu'\) or layers\.ReLU\(\)"
-    with pytest.raises(UserError, match=text):
-        activations.relu(Input((3,), name="x"), max_value=6)
-    with pytest.raises(UserError, match=r"got activations\.tanh; .* Use layers\.Activation\('tanh'\), called on"):
-        activations.tanh(Input((3,), name="x"))
-    with pytest.raises(UserError, match=r"got torch's relu; it needs layers.* Use a layer"):
-        torch.relu(Input((3,), name="x"))
-
-
-@pytest.mark.parametrize("name", sorted(activation.WITH_LAYERS))
-def test_the_layers_that_are_suggested_are_there(name):
-    assert hasattr(striate.layers, activation.WITH_LAYERS[name])
-    assert "Use layers." in activation._layer_for(name)
+@pytest.mark.parametrize("name", sorted([*activation.FUNCTIONS, "glu"]))
+def test_on_symbols(name):
+    x = Input((4,), name="x")
+    outcome = getattr(activations, name)(x)
+    model = striate.models.Model(x, outcome)
+    data = torch.linspace(-2, 3, 12).reshape(3, 4)
+    torch.testing.assert_close(model(data), getattr(activations, name)(data))
+    assert outcome.shape == ((None, 2) if name == "glu" else (None, 4))
 
 
 @pytest.mark.parametrize("value", [-0.1, None, "steep", float("nan")])

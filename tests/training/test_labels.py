@@ -1,9 +1,14 @@
 import math
+import warnings
 
+import keras
+import numpy as np
 import pytest
 import torch
 
 from striate.foundation.checks import UserError
+from striate.layers import Dense, Input
+from striate.models import Sequential
 from striate.training import losses
 from striate.training.labels import label_kind, match_rank
 
@@ -90,9 +95,6 @@ BAD = {
     "one-hot of another rank": ("categorical_crossentropy", torch.zeros(3, 4, 4, 3), (3, 3), r"shape \(3, 4, 4, 3\)"),
     "one-hot of 255": ("categorical_crossentropy", EYE * 255, (3, 3), f"{ONE_HOT} labels from 0 to 255; it needs "
                        r"one-hot labels from 0 to 1. Pass to_categorical\(class_numbers\)."),
-    "several at once": ("categorical_crossentropy", torch.ones(2, 3), (2, 3), f"{ONE_HOT} one-hot labels that sum to "
-                        "3; it needs one class per sample: probabilities that sum to 1. For several classes at once "
-                        "use a sigmoid output with binary_crossentropy."),
     "softmax of width 1": ("categorical_crossentropy", torch.ones(3, 1), (3, 1), f"{ONE_HOT} predictions of shape "
                            r"\(3, 1\); it needs at least two classes. For one unit with a sigmoid use "
                            "binary_crossentropy; else give the output one unit per class."),
@@ -138,6 +140,48 @@ def test_labels_that_fit(loss, y_true, shape):
     loss, y_pred = losses.get(loss), torch.full(shape, 0.5)
     loss.check(y_true, y_pred)
     assert torch.isfinite(loss(y_true, y_pred))
+
+
+SOFT = np.random.default_rng(0).uniform(0, 1, (8, 3)).astype("float32")
+SEVERAL = {
+    "several at once": (SOFT > 0.4).astype("float32"),
+    "soft": SOFT,
+    "all": np.ones((8, 3), "float32"),
+    "none in some": (SOFT > 0.8).astype("float32"),
+    "mixed": 0.3 * np.eye(3, dtype="float32")[[0, 1, 2, 0, 1, 2, 0, 1]] + 0.7 * np.eye(3, dtype="float32")[[1] * 8],
+}
+
+
+@pytest.mark.parametrize("options", [{}, {"from_logits": True}, {"label_smoothing": 0.1}], ids=str)
+@pytest.mark.parametrize("kind", ["CategoricalCrossentropy", "CategoricalFocalCrossentropy"])
+@pytest.mark.parametrize("name", SEVERAL)
+def test_labels_of_several_classes_are_computed_as_keras_does(name, kind, options):
+    values = np.random.default_rng(1).normal(size=(8, 3)).astype("float32")
+    values = values if "from_logits" in options else np.abs(values) + 0.1
+    y_pred = [torch.tensor(values, requires_grad=True) for _ in range(2)]
+    y_true = torch.from_numpy(SEVERAL[name])
+    own = getattr(losses, kind)(**options)
+    if SEVERAL[name].sum(1).max() > 1.01:
+        with pytest.warns(
+            UserWarning, match=r"^Loss '.*' got one-hot labels that sum to more than 1; it computes with"
+        ):
+            own.check(y_true, y_pred[0])
+    else:
+        own.check(y_true, y_pred[0])
+    ours, theirs = own(y_true, y_pred[0]), getattr(keras.losses, kind)(**options)(y_true, y_pred[1])
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+    for value in (ours, theirs):
+        value.backward()
+    torch.testing.assert_close(y_pred[0].grad, y_pred[1].grad, rtol=1e-4, atol=1e-6)
+
+
+def test_the_sums_are_warned_of_once():
+    model = Sequential([Input((2,)), Dense(3, "softmax")])
+    model.compile("sgd", "categorical_crossentropy")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("default")
+        model.fit(np.ones((8, 2), "float32"), SOFT * 0.5 + 0.5, batch_size=2, epochs=2, verbose=0)
+    assert len([warning for warning in said if "sum to more than 1" in str(warning.message)]) == 1
 
 
 @pytest.mark.parametrize("y_true", [torch.tensor([0, 255]), torch.tensor([255, 255], dtype=torch.uint8)])

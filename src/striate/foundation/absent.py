@@ -83,7 +83,6 @@ REASONS = {
     "utils.FeatureSpace": "tables, not pictures",
     "utils.audio_dataset_from_directory": "sound, not pictures",
     "utils.*interactive_logging*": "`verbose=` decides what is shown",
-    "utils.*_x_y_sample_weight": "for a `train_step` of one's own, which striate refuses",
     "utils.is_keras_tensor": "there are no Keras tensors; `Input` returns symbols",
     "utils.Config": "a plain dict does",
     "utils.standardize_dtype": "torch's dtypes are used",
@@ -121,8 +120,8 @@ NOT_WRITTEN = {
         fold gcd geomspace hamming hanning heaviside histogram hsplit i0 ifft2 imag irfft isreal kaiser lcm
         ldexp left_shift logaddexp2 logdet lstsq lu_factor matrix_rank nanargmax nanargmin nancumprod nancumsum
         nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar nextafter polar
-        real rfft right_shift segment_min segment_prod select signbit slogdet solve_triangular sparse_plus
-        sparse_sigmoid sparsemax trapezoid unfold unravel_index vander vsplit
+        real rfft right_shift segment_min segment_prod select signbit slogdet solve_triangular trapezoid
+        unfold unravel_index vander vsplit
     """,
     "ops.image": """
         elastic_transform extract_patches_3d gaussian_blur map_coordinates perspective_transform
@@ -164,6 +163,26 @@ def reason(path: str, name: str) -> str | None:
     return None
 
 
+class AbsentModuleError(UnsupportedError, ModuleNotFoundError):
+    """There is no module of this name: Python asks for one where `from striate.name import ...` is said."""
+
+
+def absent_module(fullname: str) -> AbsentModuleError:
+    """The error for a module of this package that is not there.
+
+    Example:
+        >>> import striate.applications
+        Traceback (most recent call last):
+        striate.foundation.absent.AbsentModuleError: Module 'striate' got Keras's 'applications'; it needs one of the \
+names that are there (striate never uses the network; `load_weights` reads weights that are there). docs/keras.md \
+lists them.
+    """
+    parent, _, name = fullname.rpartition(".")
+    error = AbsentModuleError(*said_of(parent, name))
+    error.name = fullname  # as Python's own has it: after `from package import name` it then asks the package
+    return error
+
+
 def explain_absent(module: str) -> None:
     """Let a module say, of a name that it does not have, why not and what there is.
 
@@ -189,6 +208,13 @@ def absent(module: str, name: str, caller: FrameType) -> Exception:
     """
     if name.startswith("_"):  # Python's own questions
         return AttributeError(f"module {module!r} has no attribute {name!r}")
+    importing = caller.f_code.co_code[caller.f_lasti] == dis.opmap["IMPORT_FROM"]
+    error = AbsentImportError if importing else AbsentError
+    return error(*said_of(module, name))
+
+
+def said_of(module: str, name: str) -> tuple[str, str, str, str]:
+    """What an error says of a name that a module does not have: where, got, needs, fix."""
     why = reason(module.partition(".")[2], name)
     if why is not None:
         got, needs, fix = f"Keras's {name!r}", f"one of the names that are there ({why})", f"{PAGE} lists them."
@@ -196,10 +222,8 @@ def absent(module: str, name: str, caller: FrameType) -> Exception:
         close = nearest(name, _names(module))
         fix = close if close.startswith("Did") else f"{PAGE} lists them."
         got, needs = f"{name!r}", "one of the names that are there"
-    importing = caller.f_code.co_code[caller.f_lasti] == dis.opmap["IMPORT_FROM"]
-    error = AbsentImportError if importing else AbsentError
-    return error(f"Module {module!r}", got, needs, fix)
+    return f"Module {module!r}", got, needs, fix
 
 
 def _names(module: str) -> Any:
-    return sys.modules[module].__all__
+    return getattr(sys.modules[module], "__all__", ())

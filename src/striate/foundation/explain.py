@@ -65,6 +65,33 @@ Did you mean 'rounded'?
     return cast("F", door)
 
 
+def naming(function: F) -> F:
+    """A decorator of methods that are called often: a call without an argument, or with one too many, is explained.
+
+    Whatever happens inside is passed on as it is.
+
+    Example:
+        >>> @naming
+        ... def half(x):
+        ...     return x / 2
+        >>> half()
+        Traceback (most recent call last):
+        striate.foundation.explain.ExplainedError: half got a wrong call (missing a required argument: 'x'); it needs \
+the arguments x. Call it so.
+    """
+
+    @functools.wraps(function)
+    def door(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except TypeError as error:
+            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+                raise
+            raise explained(_where(function, args), function, args, kwargs, error) from error
+
+    return cast("F", door)
+
+
 def explaining_all(namespace: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """The functions of these names, each behind a door as of `explaining`: for an address that users know.
 
@@ -136,7 +163,8 @@ def explained(
     try:
         given = signature.bind(*args, **kwargs).arguments
     except TypeError as mismatch:
-        known = [name for name in signature.parameters if name != "self"]
+        open_kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        known = [n for n, parameter in signature.parameters.items() if n != "self" and parameter.kind not in open_kinds]
         unknown = {} if open_ended else {name: kwargs[name] for name in kwargs if name not in known}
         try:
             refuse_unknown(where, unknown, known, {})

@@ -1,6 +1,5 @@
 """What a network is made of, by Keras's names."""
 
-import striate.layers.operators  # noqa: F401 - lets symbols be added and multiplied
 from striate.foundation.absent import explain_absent
 from striate.layers.activation_layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from striate.layers.activity_regularization import ActivityRegularization

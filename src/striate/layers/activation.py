@@ -1,6 +1,7 @@
 """Activations: functions by Keras's names, with its arguments and defaults."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -8,14 +9,15 @@ import torch
 import torch.nn.functional as F
 
 from striate.foundation.explain import FAULTS, hand_on
-from striate.layers.symbol import Symbol
+from striate.layers.symbol import Symbol, operate
 
 Function = Callable[..., torch.Tensor]
 
 FUNCTIONS: dict[str, Function] = {}
 """Those that need nothing but a tensor and keep its shape, so that any layer can end with one."""
 OTHERS: dict[str, Function] = {}
-WITH_LAYERS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "elu": "ELU", "softmax": "Softmax"}
+# What Keras records for a symbol, where it is no operation of the same name.
+RECORDED = {name: f"activations.{name}" for name in ("linear", "mish", "relu")} | {"exponential": "exp"}
 ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
 
 
@@ -26,7 +28,7 @@ def _named(function: Function, table: dict[str, Function] = FUNCTIONS) -> Functi
     def activation(x: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         try:
             if isinstance(x, Symbol):
-                raise x.refuse(f"activations.{function.__name__}", _layer_for(function.__name__))
+                return _record(function, x, *args, **kwargs)
             x = x if isinstance(x, torch.Tensor) else torch.as_tensor(x)
             return function(x, *args, **kwargs)
         except FAULTS as error:
@@ -36,10 +38,12 @@ def _named(function: Function, table: dict[str, Function] = FUNCTIONS) -> Functi
     return activation
 
 
-def _layer_for(name: str) -> str:
-    """How to say in a functional model what a function does to arrays."""
-    own = f" or layers.{WITH_LAYERS[name]}()" if name in WITH_LAYERS else ""
-    return f"Use layers.Activation({name!r}){own}, called on the symbol."
+def _record(function: Function, *args: Any, **kwargs: Any) -> Any:
+    """The operation that Keras records, with this function's own defaults: `ops.gelu` has another."""
+    bound = inspect.signature(function).bind(*args, **kwargs)
+    bound.apply_defaults()
+    (_, x), *options = bound.arguments.items()
+    return operate(RECORDED.get(function.__name__, function.__name__), (x,), dict(options))
 
 
 @_named

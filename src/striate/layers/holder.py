@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from striate.foundation.checks import UserError
-from striate.foundation.explain import ExplainedError
+from striate.foundation.checks import UserError, is_int
+from striate.foundation.explain import ExplainedError, describe_value, naming
 from striate.foundation.shapes import describe
 from striate.layers import constraints, initializers, regularizers
 from striate.layers.faults import too_large
@@ -56,13 +56,14 @@ class WeightHolder(torch.nn.Module):
             regularizer: Adds a penalty to the loss.
             constraint: What the weight is brought back to after every step.
         """
+        shape = self._sizes(shape)
         penalty, allowed = regularizers.get(regularizer, self.where), constraints.get(constraint, self.where)
         if allowed is not None:
-            allowed.check(tuple(shape))
+            allowed.check(shape)
         if 0 in shape:
             fix = "Look at the shape of the input: an axis has no cells."
             raise UserError(self.where, f"a weight of shape {describe(shape)}", "weights that hold numbers", fix)
-        values = _first_values(self.where, initializers.get(initializer, self.where), tuple(shape))
+        values = _first_values(self.where, initializers.get(initializer, self.where), shape)
         kind = getattr(torch, dtype or self.dtype)
         if not kind.is_floating_point and trainable:
             fix = "Pass dtype='float32', or trainable=False to add_weight."
@@ -77,6 +78,13 @@ class WeightHolder(torch.nn.Module):
         if not trainable:
             self._frozen.append(weight)
         return weight
+
+    def _sizes(self, shape: Any) -> tuple[int, ...]:
+        sizes = tuple(shape) if hasattr(shape, "__len__") and getattr(shape, "ndim", 1) > 0 else None
+        if sizes is None or not all(is_int(size) and size >= 0 for size in sizes):
+            fix = "Pass for example shape=(3, 4)."
+            raise UserError(f"{self.where}.add_weight", f"shape={describe_value(shape)}", "whole numbers", fix)
+        return tuple(map(int, sizes))
 
     def _tell_constraints(self) -> None:
         """Let weights know their constraints, for which optimizers look there, as Keras's do."""
@@ -125,6 +133,7 @@ class WeightHolder(torch.nn.Module):
         """Copies of the weights as NumPy arrays, in Keras's order and axes."""
         return [weight.detach().cpu().numpy().copy() for weight in self.weights]
 
+    @naming
     def set_weights(self, weights: list[Any]) -> None:
         """Replace the weights, in the order of `get_weights`; either all of them change or none.
 

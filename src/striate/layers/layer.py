@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from striate.foundation.checks import UserError, check_flag, check_int, refuse_unknown
-from striate.foundation.explain import explaining, is_ours
+from striate.foundation.explain import explaining, is_ours, naming
 from striate.foundation.names import snake_case, unique_name
 from striate.foundation.nested import flatten, map_structure, pack
 from striate.foundation.registry import Registry
@@ -23,7 +23,7 @@ from striate.layers.options import KERAS_DEFAULTS, argument_names, arguments_of,
 from striate.layers.precise import dtype_after
 from striate.layers.readable import check_numbers
 from striate.layers.structure import as_modules, as_tensor, describe_all, is_shape, shape_of
-from striate.layers.symbol import Node, ShapeError, Symbol, in_context, replace_symbols, symbols_in
+from striate.layers.symbol import Node, ShapeError, Symbol, check_call, in_context, replace_symbols, symbols_in
 from striate.layers.trial import shape_by_trial
 
 
@@ -65,6 +65,8 @@ class Layer(LossAdder):
     seen_shape: Any = None  # of the last input that came
     # What Keras's files note as `training` of a call that did not say it: the default of its own layer's call.
     noted_training: ClassVar[bool | None] = None
+    # Whether texts come in, and no numbers.
+    takes_texts: bool = False
     _building: bool = False
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -137,6 +139,7 @@ class Layer(LossAdder):
         """The arguments that make the same layer again, without those that every layer has."""
         return {}
 
+    @naming
     def compute_mask(self, inputs: Any, mask: Any) -> Any:
         """The mask of the output, for a layer with `supports_masking`; None where every step counts.
 
@@ -164,9 +167,14 @@ class Layer(LossAdder):
     # What every layer has ------------------------------------------------------------------------
 
     @property
+    def kind(self) -> str:
+        """What kind of layer it is, for errors and summaries: the name of its class."""
+        return type(self).__name__
+
+    @property
     def where(self) -> str:
         """How errors name this layer: Conv2D 'conv2d_1'."""
-        return f"{type(self).__name__} {self.name!r}"
+        return f"{self.kind} {self.name!r}"
 
     def refuse_shape(self, shape: Any, needs: str, fix: str) -> ShapeError:
         """The error for a shape that may not go in."""
@@ -313,6 +321,7 @@ class Layer(LossAdder):
 
     def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Make a node and the symbols that come out of it."""
+        check_call(self.where, getattr(type(self), "call", type(self).forward), (self, *args), kwargs)
         first = symbols_in((args, kwargs))[0]
         shapes = replace_symbols(args[0] if args else first, lambda symbol: symbol.shape)
         try:

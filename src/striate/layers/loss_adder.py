@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import torch
 
 from striate.foundation.checks import UnsupportedError, UserError
+from striate.foundation.explain import naming
 from striate.foundation.nested import flatten
 from striate.foundation.shapes import describe
 from striate.layers import regularizers
@@ -89,6 +90,7 @@ class LossAdder(Precise):
             raise UnsupportedError(self.where, f"activity_regularizer={regularizer!r}", needs, fix)
         self.register_forward_hook(_penalise)
 
+    @naming
     def add_loss(self, loss: Any) -> None:
         """Add to the loss that training minimises, from within `forward` (or `call`).
 

@@ -7,8 +7,7 @@ from striate.foundation.explain import is_ours
 from striate.layers.layer import Layer
 
 PREDICTION = ("predict_step", "make_predict_function")
-TRAINING = ("train_step", "test_step", "make_train_function", "make_test_function")
-STEPS = (*TRAINING, *PREDICTION, "compute_loss", "compute_metrics", "metrics")
+STEPS = ("make_train_function", "make_test_function", *PREDICTION)
 # What files are written and read by.
 BUILD = ("get_build_config", "build_from_config")
 COMPILE = ("get_compile_config", "compile_from_config")
@@ -16,7 +15,7 @@ STORE = ("save_own_variables", "load_own_variables", "save_assets")
 
 
 def refuse_steps(model: Layer, methods: Iterable[str] = STEPS) -> None:
-    """Refuse a model that says itself what a step is.
+    """Refuse a model that says itself how steps are put together.
 
     Raises:
         UnsupportedError: It does.

@@ -1,17 +1,21 @@
 """Symbols: what `Input` returns and layers pass on while a network is being described."""
 
+import importlib
+import inspect
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from striate.foundation.checks import UserError
+from striate.foundation.explain import explained
 from striate.foundation.nested import flatten, map_structure
 from striate.foundation.shapes import Shape, describe
+from striate.layers.options import arguments_of
 
 if TYPE_CHECKING:
     from striate.layers.layer import Layer
 
 
-OTHERWISE = "Use a layer (Add, Activation, TorchModule(...)), or subclass Model and compute in forward."
+OTHERWISE = "Use striate.ops or a layer, or subclass Model and compute in forward."
 
 
 class ShapeError(UserError):
@@ -44,6 +48,27 @@ class Node:
         )
 
 
+def operate(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What an operation of `striate.ops` gives for arguments with symbols among them: symbols, of a node that it made.
+
+    Raises:
+        UserError: It cannot be recorded.
+    """
+    if Symbol.record is None:  # nobody has used an operation yet
+        importlib.import_module("striate.ops")
+    assert Symbol.record is not None
+    return Symbol.record(name, args, kwargs)
+
+
+def _operator(name: str, turned: bool = False) -> Callable[..., Any]:
+    """A method that records an operation: of the symbol and what follows, or the other way round."""
+
+    def method(self: "Symbol", *others: Any) -> Any:
+        return operate(name, (*others, self) if turned else (self, *others), {})
+
+    return method
+
+
 class Symbol:
     """A tensor that is not there yet: its shape, its dtype and the node that will make it.
 
@@ -54,8 +79,10 @@ class Symbol:
         index: Which of that call's outputs it is.
     """
 
-    # What arithmetic becomes; `operators.py` says it, since layers know symbols and not the other way round.
-    operators: ClassVar[dict[str, Callable[..., Any]]] = {}
+    # Makes a node of an operation on symbols: (name, args, kwargs). `striate.ops` puts it here, a floor above.
+    record: ClassVar[Callable[[str, tuple[Any, ...], dict[str, Any]], Any] | None] = None
+    # NumPy is to leave array + symbol to the symbol.
+    __array_ufunc__ = None
 
     def __init__(self, shape: Shape, dtype: str, node: Node, index: int = 0) -> None:
         self.shape, self.dtype, self.node, self.index = tuple(shape), dtype, node, index
@@ -79,43 +106,21 @@ class Symbol:
     def __iter__(self) -> Iterator[Any]:
         raise self.refuse("iteration")
 
-    def __add__(self, other: Any) -> Any:
-        return self._compute("+", self, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return self._compute("+", other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        return self._compute("-", self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return self._compute("-", other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        return self._compute("*", self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return self._compute("*", other, self)
-
-    def __truediv__(self, other: Any) -> Any:
-        return self._compute("/", self, other)
-
-    def __neg__(self) -> Any:
-        return self._compute("negative", self)
-
-    def _operator(self, *_: Any) -> Any:
-        raise self.refuse("arithmetic that no layer does")
-
-    __rtruediv__ = __matmul__ = __rmatmul__ = __pow__ = __rpow__ = _operator
-
-    def __getitem__(self, _: Any) -> Any:
-        layer = f"Cropping{self.ndim - 2}D" if self.ndim in (3, 4, 5) else "Reshape or Flatten"
-        fix = f"Use {layer}; for other parts write a subclass of Layer that takes them in its forward."
-        raise self.refuse("a part to be taken", fix)
-
-    def _compute(self, operator: str, *operands: Any) -> Any:
-        result = self.operators[operator](*operands)
-        return self._operator() if result is NotImplemented else result
+    __add__, __radd__ = _operator("add"), _operator("add", turned=True)
+    __sub__, __rsub__ = _operator("subtract"), _operator("subtract", turned=True)
+    __mul__, __rmul__ = _operator("multiply"), _operator("multiply", turned=True)
+    __truediv__, __rtruediv__ = _operator("true_divide"), _operator("true_divide", turned=True)
+    __floordiv__, __rfloordiv__ = _operator("floor_divide"), _operator("floor_divide", turned=True)
+    __mod__, __rmod__ = _operator("mod"), _operator("mod", turned=True)
+    __pow__, __rpow__ = _operator("power"), _operator("power", turned=True)
+    __matmul__, __rmatmul__ = _operator("matmul"), _operator("matmul", turned=True)
+    __and__, __rand__ = _operator("logical_and"), _operator("logical_and", turned=True)
+    __or__, __ror__ = _operator("logical_or"), _operator("logical_or", turned=True)
+    __xor__, __rxor__ = _operator("logical_xor"), _operator("logical_xor", turned=True)
+    __lt__, __le__ = _operator("less"), _operator("less_equal")
+    __gt__, __ge__ = _operator("greater"), _operator("greater_equal")
+    __neg__, __abs__, __invert__ = _operator("negative"), _operator("absolute"), _operator("logical_not")
+    __getitem__, reshape, squeeze = _operator("get_item"), _operator("reshape"), _operator("squeeze")
 
     @classmethod
     def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -124,7 +129,7 @@ class Symbol:
 
     def refuse(self, what: str, fix: str = OTHERWISE) -> UserError:
         """The error for what cannot be done with a symbol."""
-        return UserError(f"Symbol {self.name!r}", what, "layers: it has a shape but no numbers", fix)
+        return UserError(f"Symbol {self.name!r}", what, "operations or layers: it has a shape but no numbers", fix)
 
 
 def symbols_in(structure: Any, *, sort_keys: bool = False) -> list[Symbol]:
@@ -158,3 +163,23 @@ def in_context(error: ShapeError, symbol: Symbol, rank: int | None) -> ShapeErro
         culprit = layer_that_changed_rank(symbol, rank)
         fix = f"Put it before {culprit.where}." if culprit else fix
     return ShapeError(error.where, f"{error.got} from {symbol.node.layer.where}", error.needs, fix)
+
+
+def check_call(where: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Refuse a call of a layer that lacks an argument of its `forward`, before it is recorded.
+
+    Args:
+        function: The `forward`, or the `call` in its place, as the class has it.
+        args: What it is called with, the layer first.
+        kwargs: Likewise; the mode and the mask come by themselves.
+
+    Raises:
+        UserError: It does.
+    """
+    known = arguments_of(function)
+    given = {name: value for name, value in kwargs.items() if name not in ("training", "mask")}
+    given |= {name: None for name in ("training", "mask") if name in known}
+    try:
+        inspect.signature(function).bind(*args, **given)
+    except TypeError as error:
+        raise explained(where, function, args, given, error) from error

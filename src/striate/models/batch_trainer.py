@@ -7,11 +7,11 @@ import torch
 from striate.data.arrays import make_feed
 from striate.data.feed import Batch, check_finite
 from striate.foundation.checks import check_flag
+from striate.foundation.explain import naming
 from striate.layers.structure import mode
 from striate.models.trainer import Trainer
 from striate.training import loop
-from striate.training.metrics.base import Metric
-from striate.training.objective import Objective, to_floats
+from striate.training.objective import to_floats
 
 # More samples than an array can have: all of them are one batch.
 _ALL = 2**62
@@ -20,6 +20,7 @@ _ALL = 2**62
 class BatchTrainer(Trainer):
     """What models can be asked to do with one batch; losses and metrics are of that batch alone."""
 
+    @naming
     def train_on_batch(
         self,
         x: Any,
@@ -43,28 +44,30 @@ class BatchTrainer(Trainer):
         Raises:
             UserError: The model is not compiled, or data or labels cannot be used; no weight has moved then.
         """
-        objective = self._need_compiled()
+        objective = self._counts()
         batch = self._one_batch("train_on_batch", x, y, sample_weight, class_weight)
         self._make_ready("train_on_batch")
         objective.reset()
         with mode(self, True), torch.enable_grad():
-            loop.train_step(self, batch, objective, self.optimizer, self._penalty())
+            self._train_step()(self, batch, objective, self.optimizer, self._penalty())
         return _figures(objective, return_dict)
 
     @torch.no_grad()
+    @naming
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The loss and metrics of the batch, as `evaluate` returns them.
 
         Raises:
             UserError: The model is not compiled, or data or labels cannot be used.
         """
-        objective = self._need_compiled()
+        objective = self._counts()
         batch = self._one_batch("test_on_batch", x, y, sample_weight)
         objective.reset()
         with mode(self, False):
-            loop.evaluate_step(self, batch, objective, self._penalty())
+            self._test_step()(self, batch, objective, self._penalty())
         return _figures(objective, return_dict)
 
+    @naming
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for x, all of it at once, as NumPy arrays (N, ...).
 
@@ -72,15 +75,6 @@ class BatchTrainer(Trainer):
             UserError: The data cannot be used.
         """
         return self.predict(x, batch_size=_ALL, verbose=0)
-
-    def reset_metrics(self) -> None:
-        """Let losses and metrics begin to count anew."""
-        self._need_compiled().reset()
-
-    @property
-    def metrics(self) -> list[Metric]:
-        """What counts the losses, the total first, and the metrics; those that wait for a first batch are not there."""
-        return [] if self._objective is None else self._objective.counters()
 
     @property
     def loss(self) -> Any:
@@ -101,7 +95,7 @@ class BatchTrainer(Trainer):
         return loop.to_device(batch, loop.device_of(self))
 
 
-def _figures(objective: Objective, return_dict: bool) -> Any:
+def _figures(objective: Any, return_dict: bool) -> Any:
     """Losses and metrics as Keras returns them: by name, in a list, or the loss alone.
 
     Raises:

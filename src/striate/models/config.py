@@ -12,7 +12,8 @@ from striate.layers.layer import Layer
 from striate.layers.symbol import Node, Symbol, replace_symbols, symbols_in
 from striate.models.graph import Graph
 from striate.models.layer_config import FIX_DAMAGED, deserialize, short
-from striate.models.operations import OPERATIONS, as_layer_form, is_stand_in
+from striate.models.operations import OPERATIONS, is_operation, is_stand_in, operation_form, read_operation
+from striate.ops.operation import Operation
 
 # What layers of striate's own may be called with beside their input.
 NAMED_ARGUMENTS = ("initial_state", "mask")
@@ -56,6 +57,9 @@ def graph_config(graph: Graph) -> dict[str, Any]:
     starts = _added_inputs(graph, histories)
     layers = [{**serialize(layer), "name": layer.name, "inbound_nodes": []} for layer in starts]
     for layer in graph.layers:
+        if isinstance(layer, Operation):
+            layers.append(operation_form(layer, lambda symbol: _stand_in(symbol, histories)))
+            continue
         calls = [_call_config(node, histories) for node in nodes[layer.name] if node.inputs]
         layers.append({**serialize(layer), "name": layer.name, "inbound_nodes": calls})
 
@@ -103,14 +107,14 @@ def _added_inputs(graph: Graph, histories: dict[int, History]) -> list[InputLaye
 
 def _call_config(node: Node, histories: dict[int, History]) -> dict[str, Any]:
     """One call of a layer, with Keras's stand-ins for the symbols among its arguments."""
-
-    def stand_in(symbol: Symbol) -> dict[str, Any]:
-        history = list(histories[id(symbol)])
-        config = {"shape": list(symbol.shape), "dtype": symbol.dtype, "keras_history": history}
-        return {"class_name": "__keras_tensor__", "config": config}
-
-    args, kwargs = replace_symbols((node.args, node.kwargs), stand_in)
+    args, kwargs = replace_symbols((node.args, node.kwargs), lambda symbol: _stand_in(symbol, histories))
     return {"args": as_lists(args), "kwargs": as_lists(kwargs)}
+
+
+def _stand_in(symbol: Symbol, histories: dict[int, History]) -> dict[str, Any]:
+    history = list(histories[id(symbol)])
+    config = {"shape": list(symbol.shape), "dtype": symbol.dtype, "keras_history": history}
+    return {"class_name": "__keras_tensor__", "config": config}
 
 
 def _in_keras_order(layer: Layer, outputs: list[Any]) -> list[Any]:
@@ -140,8 +144,12 @@ class _Calls:
         for form in forms:
             if isinstance(form, dict) and form.get("name") in self.masks:
                 continue
-            form = as_layer_form(form) if isinstance(form, dict) else form
-            layer = deserialize(form)
+            layer: Layer
+            if is_operation(form):
+                layer, call = read_operation(form)
+                form = {**form, "inbound_nodes": [call]}
+            else:
+                layer = deserialize(form)
             name = form.get("name", layer.name)
             if name != layer.name or name in self.layers:
                 raise _damaged(f"a layer with the name {short(name)}", "the layer's own name, each one once")

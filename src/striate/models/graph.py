@@ -38,6 +38,7 @@ class Graph:
     def __init__(self, inputs: Any, outputs: Any) -> None:
         self.inputs, self.outputs = inputs, outputs
         self.input_symbols = _checked_symbols("inputs", inputs)
+        self.takes_texts = any(symbol.dtype == TEXT for symbol in self.input_symbols)
         self.output_symbols = _checked_symbols("outputs", outputs)
         if len({id(symbol) for symbol in self.input_symbols}) < len(self.input_symbols):
             names = ", ".join(repr(symbol.name) for symbol in self.input_symbols)
@@ -205,6 +206,9 @@ def _fit_array(symbol: Symbol, value: Any) -> Any:
     """The array as the input expects it: in its floating dtype, a missing channel axis of one added."""
     if symbol.dtype == TEXT:
         return _fit_texts(symbol, value)
+    if isinstance(value, np.ndarray):
+        fix = "Look at the order of the inputs, or turn words into numbers before."
+        raise UserError(f"Input {symbol.name!r}", "texts", f"numbers (dtype={symbol.dtype!r})", fix)
     if not isinstance(value, torch.Tensor):
         needs = "a tensor or a NumPy array"
         raise UserError(f"Input {symbol.name!r}", f"a {type(value).__name__}", needs, "Pass np.asarray(x).")
@@ -219,6 +223,8 @@ def _fit_texts(symbol: Symbol, value: Any) -> np.ndarray:
         fix = "Pass an array of texts, np.array([...])."
         raise UserError(f"Input {symbol.name!r}", "a tensor of numbers", "texts (dtype='string')", fix)
     texts = np.asarray(value, dtype=object)
+    if texts.ndim == symbol.ndim + 1 and texts.shape[-1] == 1:
+        return texts[..., 0]
     return texts[:, None] if texts.ndim == symbol.ndim - 1 and symbol.shape[-1] == 1 else texts
 
 
@@ -229,6 +235,8 @@ def _fit_shape(symbol: Symbol, shape: Shape) -> Shape:
         raise UserError(f"Input {symbol.name!r}", f"shape {shape!r}", needs, "Call the model on an array of it.")
     if len(shape) == symbol.ndim - 1 and symbol.shape[-1] == 1:
         shape = (*shape, 1)
+    elif symbol.dtype == TEXT and len(shape) == symbol.ndim + 1 and shape[-1] == 1:
+        shape = shape[:-1]
     return symbol.node.layer.compute_output_shape(shape) if not symbol.node.inputs else shape
 
 

@@ -97,9 +97,6 @@ def _find_class(form: dict[str, Any], where: str) -> type[Layer]:
     if module in MODULES and registered in (None, name):
         needs = "one of striate's layers"
         raise UnsupportedError(where, f"Keras's layer {name!r}", needs, nearest(name, registry.classes))
-    if isinstance(module, str) and module.startswith("keras.src.ops"):
-        fix = "Write the Keras model with layers (Add, Rescaling, ...) instead of operators and keras.ops."
-        raise UnsupportedError(where, f"Keras's operation {module}.{name}", "layers", fix)
     got = f"the class {short(registered or name)} of module {short(module)}"
     needs = "a layer of striate's, or one that custom_objects names: nothing is imported because a file says so"
     raise UserError(where, got, needs, INSTEAD_OF_CODE.format(name, "class"))

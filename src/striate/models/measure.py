@@ -16,6 +16,7 @@ from striate.layers.structure import is_shape, shape_of
 from striate.layers.symbol import Node, Symbol, replace_symbols, symbols_in
 from striate.layers.wrapper import TorchModule
 from striate.models.graph import Graph
+from striate.ops.operation import Operation
 
 # What one cell sees of the input: a field per spatial axis (none for vectors), everything, or not known.
 Field = tuple[ReceptiveField, ...] | str | None
@@ -113,7 +114,7 @@ def _measure_graph(model: Any, input_shape: Any, seen: Sequence[Field] | None, d
         calls.setdefault(node.layer, []).append(_call_of_node(node, shapes, fields, depth))
     every = [call for of_layer in calls.values() for call in of_layer]
     return Measured(
-        [row for layer in model.layers for row in _rows(layer.name, layer, calls.get(layer, []), depth)],
+        [row for layer in model.operations for row in _rows(layer.name, layer, calls.get(layer, []), depth)],
         _sum(call.flops for call in every),
         _sum(call.activation_bytes for call in every),
         [fields[id(symbol)] for symbol in graph.output_symbols],
@@ -147,6 +148,7 @@ def _see_through(layer: Layer, seen: Sequence[Field], output_shape: Any) -> Fiel
         return EVERYTHING
     known = [field for field in seen if isinstance(field, tuple)]
     own = type(layer) in registry.classes.values() and not isinstance(layer, TorchModule | TimeDistributed)
+    own = own or (isinstance(layer, Operation) and layer.is_pointwise)
     axes = len(known[0]) if known else 0
     if not own or len(known) < len(seen) or any(len(field) != axes for field in known):
         return None
@@ -211,7 +213,7 @@ def _rows(name: str, layer: torch.nn.Module, calls: Sequence[_Call], depth: int)
     largest = None if None in fields else EVERYTHING if EVERYTHING in fields else max(fields, default=None)  # type: ignore[type-var]
     row = Row(
         name,
-        type(layer).__name__,
+        getattr(layer, "kind", type(layer).__name__),
         calls[-1].output_shape if calls else None,
         sum(weight.numel() for weight in weights),
         _sum(call.flops for call in calls) if calls else None,

@@ -4,12 +4,14 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from striate.foundation.checks import UserError, nearest
 from striate.foundation.custom_objects import custom_object_scope
-from striate.foundation.explain import explaining
+from striate.foundation.explain import explaining, naming
 from striate.foundation.names import numbered
+from striate.foundation.nested import flatten
 from striate.foundation.shapes import Shape
 from striate.layers.holder import named_parts
 from striate.layers.layer import Layer, registry
@@ -19,6 +21,7 @@ from striate.models.graph import Graph
 from striate.models.plan import Plan
 from striate.models.saving import load_weights, model_to_json, save_model, save_weights
 from striate.models.summary import Summary
+from striate.ops.operation import Operation
 from striate.training.loop import device_of
 from striate.training.precision import computing_in, in_full
 
@@ -60,7 +63,7 @@ class Model(BatchTrainer, Layer):
     def adopt(self, graph: Graph) -> None:
         """Take a graph's layers as this model's own."""
         self.graph = graph
-        self.hold(graph.layers)
+        self.hold([layer for layer in graph.layers if not isinstance(layer, Operation)])
         self.built = True
 
     def hold(self, layers: list[Layer]) -> None:
@@ -88,11 +91,13 @@ class Model(BatchTrainer, Layer):
                 needs = f"another name: the model has an attribute {_attribute(layer)!r} already"
                 raise UserError(self.where, layer.where, needs, "Give the layer another name=.")
 
+    @naming
     def forward(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         if self.graph is None:
             return super().forward(inputs, *args, **kwargs)
         return self.graph.run(inputs)
 
+    @naming
     def compute_output_shape(self, input_shape: Any) -> Any:
         if self.graph is None:
             return super().compute_output_shape(input_shape)
@@ -112,7 +117,17 @@ class Model(BatchTrainer, Layer):
 
     def cast(self, value: Any) -> Any:
         """As any layer; where there are inputs, each has a dtype of its own."""
+        if self.says_shape() and not self.takes_texts and any(isinstance(leaf, np.ndarray) for leaf in flatten(value)):
+            fix = (
+                "Begin with Input(shape=(1,), dtype='string') and TextVectorization, or turn words into numbers before."
+            )
+            raise UserError(self.where, "texts", "numbers", fix)
         return super().cast(value) if self.graph is None else value
+
+    @property
+    def takes_texts(self) -> bool:  # type: ignore[override]
+        """Whether an input is declared to be texts."""
+        return self.graph is not None and self.graph.takes_texts
 
     def _hand_on(self, inputs: Any, mask: Any, outputs: Any) -> None:
         """The layers inside have done it."""
@@ -135,7 +150,7 @@ class Model(BatchTrainer, Layer):
         Raises:
             UserError: It is none.
         """
-        if input_shape is not None and (not input_shape or not isinstance(input_shape, list | tuple | dict)):
+        if input_shape is not None and (not isinstance(input_shape, list | tuple | dict) or not input_shape):
             raise UserError(f"{self.where}.build", f"input_shape={input_shape!r}", "a shape, N included", SHAPE_FIX)
         if not self.built and input_shape is not None:
             self.built, self.seen_shape = True, input_shape
@@ -150,6 +165,11 @@ class Model(BatchTrainer, Layer):
     def layers(self) -> list[Layer]:
         """The layers, inputs first."""
         return list(dict.fromkeys(part for _, part in named_parts(self) if isinstance(part, Layer)))
+
+    @property
+    def operations(self) -> list[Layer]:
+        """The layers, and the operations on symbols between them, inputs first."""
+        return self.layers if self.graph is None else self.graph.layers
 
     @explaining
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
@@ -230,11 +250,7 @@ class Model(BatchTrainer, Layer):
 
     def _need_graph(self) -> Graph:
         if self.graph is None:
-            got, needs, fix = (
-                "no input shape yet",
-                "a known input shape for this",
-                "Call build(input_shape).",
-            )
+            got, needs, fix = "no input shape yet", "a known input shape for this", "Call build(input_shape)."
             if self.has_own_forward():
                 got, needs = "a forward of its own", "a graph of layers for this: its forward runs them one by one"
                 fix = "Make the model with Sequential([...]) or Model(inputs, outputs)."
@@ -272,6 +288,7 @@ class Model(BatchTrainer, Layer):
         else:
             print_fn(view.text(line_length))
 
+    @naming
     def save(
         self, filepath: str | os.PathLike[str], overwrite: bool = True, include_optimizer: bool = True, **unknown: Any
     ) -> None:
@@ -291,10 +308,12 @@ class Model(BatchTrainer, Layer):
         """The layers, without weights, as text for `model_from_json`; options as of json.dumps."""
         return model_to_json(self, **options)
 
+    @naming
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the weights alone: to a .safetensors file, or a .weights.h5 file as Keras writes it."""
         save_weights(self, filepath, overwrite=overwrite)
 
+    @naming
     def load_weights(self, filepath: str | os.PathLike[str], **unknown: Any) -> None:
         """Read weights from a file; all of them or, on error, none.
 

@@ -1,43 +1,20 @@
-"""What Keras records of arithmetic on symbols, x + y or 3 * x, as the layers that compute the same."""
+"""Operations on symbols as Keras's files hold them: forms like those of layers, of classes in `keras.src.ops`."""
 
+from collections.abc import Callable
 from typing import Any
 
-# Where Keras keeps the functions that it records as layers.
+from striate.foundation.checks import UnsupportedError, UserError, nearest
+from striate.foundation.nested import map_structure
+from striate.layers.options import KERAS_DEFAULTS
+from striate.layers.symbol import Symbol, symbols_in
+from striate.ops.arguments import Place, from_form, to_form
+from striate.ops.operation import Operation
+from striate.ops.records import Record, by_class
+
+# Where Keras keeps the classes of its operations; only those of striate's own table are ever made.
 OPERATIONS = "keras.src.ops"
-# With a number: the argument of Rescaling (scale * x + offset) that is the number.
-WITH_NUMBER = {"Add": "offset", "Multiply": "scale"}
-WITH_ARRAY = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
-# What a float32 can hold; so neither NaN nor infinity.
-LARGEST = 3e38
-FLOATS = ("float16", "bfloat16", "float32", "float64")
-
-
-def as_layer_form(form: dict[str, Any]) -> dict[str, Any]:
-    """The config of a layer in the place of an operation's; any other config as it is.
-
-    Example:
-        >>> x = {"class_name": "__keras_tensor__",
-        ...      "config": {"shape": [None, 2], "dtype": "float32", "keras_history": ["x", 0, 0]}}
-        >>> plus = {"module": "keras.src.ops.numpy", "class_name": "Add", "config": {"name": "add"}, "name": "add",
-        ...         "inbound_nodes": [{"args": [x, 3.0], "kwargs": {}}]}
-        >>> as_layer_form(plus)["class_name"], as_layer_form(plus)["config"]
-        ('Rescaling', {'name': 'add', 'dtype': 'float32', 'scale': 1.0, 'offset': 3.0})
-    """
-    kind, calls = form.get("class_name"), form.get("inbound_nodes")
-    if form.get("module") != f"{OPERATIONS}.numpy" or not isinstance(kind, str):
-        return form
-    if not isinstance(calls, list) or len(calls) != 1:
-        return form
-    args = calls[0].get("args") if isinstance(calls[0], dict) and not calls[0].get("kwargs") else None
-    if not isinstance(args, list) or len(args) != 2:
-        return form
-    arrays = [value for value in args if _is_float_array(value)]
-    numbers = [value for value in args if isinstance(value, float | int) and abs(value) <= LARGEST]
-    if len(arrays) == len(numbers) == 1 and kind in WITH_NUMBER:
-        return _layer(form, "Rescaling", arrays[0], arrays[0], **{"scale": 1.0, WITH_NUMBER[kind]: float(numbers[0])})
-    if len(arrays) == 2 and kind in WITH_ARRAY and _are_alike(*arrays):
-        return _layer(form, kind, arrays[0], arrays)
-    return form
+MODULES = (f"{OPERATIONS}.", "keras.src.activations.")
+FIX_DAMAGED = "The file is damaged, or was not written by Keras or striate; make it again."
 
 
 def is_stand_in(value: Any) -> bool:
@@ -47,19 +24,107 @@ def is_stand_in(value: Any) -> bool:
     return isinstance(value.get("config"), dict) and "keras_history" in value["config"]
 
 
-def _layer(form: dict[str, Any], kind: str, first: dict[str, Any], argument: Any, **options: Any) -> dict[str, Any]:
-    config = {"name": form.get("name"), "dtype": first["config"]["dtype"], **options}
-    call = {"args": [argument], "kwargs": {}}
-    changed = {"module": "keras.layers", "class_name": kind, "registered_name": None, "config": config}
-    return {**form, **changed, "inbound_nodes": [call]}
+def is_operation(form: Any) -> bool:
+    """Whether a form is an operation's, and no layer's."""
+    return isinstance(form, dict) and str(form.get("module")).startswith(MODULES)
 
 
-def _is_float_array(value: Any) -> bool:
-    return is_stand_in(value) and value["config"].get("dtype") in FLOATS
+def operation_form(operation: Operation, stand_in: Callable[[Symbol], dict[str, Any]]) -> dict[str, Any]:
+    """An operation and its call as `.keras` files hold them.
+
+    Args:
+        stand_in: Keras's stand-in for a symbol.
+    """
+    record = operation.record
+    symbols = symbols_in(operation.nodes[0].args)
+
+    def put(leaf: Any) -> Any:
+        return stand_in(symbols[leaf.index]) if isinstance(leaf, Place) else leaf
+
+    written = {name: to_form(value) for name, value in operation.arguments.items()}
+    config = {name: value for name, value in written.items() if name not in record.called_with}
+    args = [value for name in record.called_with for value in _spread(record, name, written)]
+    return {
+        "module": record.module,
+        "class_name": record.class_name,
+        "config": {"name": operation.name, **config},
+        "registered_name": record.class_name,
+        "name": operation.name,
+        "inbound_nodes": [{"args": map_structure(put, args), "kwargs": {}}],
+    }
 
 
-def _are_alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether layers that join arrays treat them as operators do: those of fewer axes they would stretch otherwise."""
-    shapes = [value["config"].get("shape") for value in (one, other)]
-    same_rank = all(isinstance(shape, list) for shape in shapes) and len(shapes[0]) == len(shapes[1])
-    return same_rank and one["config"]["dtype"] == other["config"]["dtype"]
+def read_operation(form: dict[str, Any]) -> tuple[Operation, dict[str, Any]]:
+    """The operation that a form describes, and its call as a layer's: on one stand-in, or on a list of them.
+
+    Raises:
+        UnsupportedError: Striate has no such operation.
+        UserError: The form is damaged.
+    """
+    module, kind, config = str(form.get("module")), str(form.get("class_name")), form.get("config")
+    where = f"{kind} {form.get('name')!r}"[:100]
+    if (module, kind) not in by_class():
+        fix = nearest(kind, [name for _, name in by_class()])
+        raise UnsupportedError(where, f"Keras's operation {module}.{kind}"[:200], "one of striate's", fix)
+    record = by_class()[module, kind]
+    calls = form.get("inbound_nodes")
+    call = calls[0] if isinstance(calls, list) and len(calls) == 1 else None
+    if not isinstance(config, dict) or not isinstance(call, dict) or not isinstance(call.get("args"), list):
+        raise UserError(where, "a form that says no call", "a config and one call with its arguments", FIX_DAMAGED)
+    known = record.signature.parameters
+    rest = {name: value for name, value in config.items() if name in known or not _asks_nothing(name, value)}
+    given = _by_name(record, call["args"], where) | dict(call.get("kwargs") or {}) | rest
+    stand_ins: list[Any] = []
+
+    def take(leaf: Any) -> Any:
+        if not is_stand_in(leaf):
+            return leaf
+        if leaf not in stand_ins:
+            stand_ins.append(leaf)
+        return Place(stand_ins.index(leaf))
+
+    arguments = from_form(map_structure(take, given, is_leaf=is_stand_in), where)
+    if not stand_ins:
+        raise UserError(where, "a call on no array", "at least one that another layer gives", FIX_DAMAGED)
+    try:
+        operation = Operation(record, _in_order(record, arguments), form.get("name"))
+    except TypeError as error:
+        raise UserError(where, f"arguments it does not take ({error})", "those of Keras's", FIX_DAMAGED) from error
+    return operation, {"args": [stand_ins[0] if len(stand_ins) == 1 else stand_ins], "kwargs": {}}
+
+
+def _asks_nothing(name: str, value: Any) -> bool:
+    """Whether what a config says beside the operation's arguments changes nothing."""
+    return name in ("name", "dtype") or (name in KERAS_DEFAULTS and value == KERAS_DEFAULTS[name])
+
+
+def _spread(record: Record, name: str, written: dict[str, Any]) -> list[Any]:
+    """The argument in a list, or those that Python collects under one name."""
+    several = record.signature.parameters[name].kind.name == "VAR_POSITIONAL"
+    return list(written.get(name, ())) if several else [written[name]]
+
+
+def _by_name(record: Record, args: list[Any], where: str) -> dict[str, Any]:
+    """The arguments of a call, which come in order, by name."""
+    names = record.called_with
+    if names and record.signature.parameters[names[-1]].kind.name == "VAR_POSITIONAL":
+        return dict(zip(names[:-1], args, strict=False)) | {names[-1]: tuple(args[len(names) - 1 :])}
+    if len(args) > len(names):
+        raise UserError(where, f"{len(args)} arguments in a call", f"at most {len(names)}", FIX_DAMAGED)
+    return dict(zip(names, args, strict=False))
+
+
+def _in_order(record: Record, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments in the order of the function's, with its defaults; a key of several parts as Python wants it.
+
+    Raises:
+        TypeError: One is missing, or not known.
+    """
+    if record.name == "get_item" and isinstance(arguments.get("key"), list):
+        arguments["key"] = tuple(arguments["key"])
+    parameters = record.signature.parameters
+    several = [name for name in parameters if parameters[name].kind.name == "VAR_POSITIONAL"]
+    single = {name: value for name, value in arguments.items() if name not in several}
+    bound = record.signature.bind_partial(**single) if several else record.signature.bind(**single)
+    bound.apply_defaults()
+    return {name: arguments[name] if name in several else value for name, value in bound.arguments.items()}

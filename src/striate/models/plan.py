@@ -27,6 +27,7 @@ from striate.models.blocks import (
     MaxPool,
     Normalization,
 )
+from striate.ops.operation import Operation
 
 RELU = Rectifier()
 WORTH_A_STEP = 2**18  # numbers, so many that they leave the cache between the gradient and the optimizer's step
@@ -152,6 +153,12 @@ def rectifier_of(layer: Layer) -> Rectifier | None:
     """What a layer of ReLU does, up to 6 included; None for any other."""
     if type(layer) is ReLU and not layer.negative_slope and not layer.threshold:
         return RELU if layer.max_value is None else Rectifier(layer.max_value)
+    if type(layer) is Operation and layer.arguments.keys() == {"x"}:
+        return {"relu": RELU, "relu6": Rectifier(6.0)}.get(layer.record.name)
+    if type(layer) is Operation and layer.record.name == "activations.relu":
+        options = layer.arguments
+        plain = not options["negative_slope"] and not options["threshold"] and options["max_value"] in (None, 6)
+        return None if not plain else RELU if options["max_value"] is None else Rectifier(6.0)
     if type(layer) is Activation:
         return {activations.relu: RELU, activations.relu6: Rectifier(6.0)}.get(layer.activation)
     return None

@@ -145,7 +145,7 @@ class _Box:
 
     def __init__(self, node: Node, options: Options) -> None:
         layer = node.layer
-        self.kind = type(layer).__name__
+        self.kind = layer.kind
         self.title = f"{layer.name} ({self.kind})" if options.show_layer_names else self.kind
         self.rows = _rows(node, options)
         nested = options.expand_nested and getattr(layer, "graph", None) is not None

@@ -7,8 +7,9 @@ import torch
 
 from striate.foundation.checks import UserError
 from striate.foundation.custom_objects import custom_object_scope
+from striate.foundation.explain import naming
 from striate.layers.building import unchanged_on_error
-from striate.layers.input import InputLayer
+from striate.layers.input import TEXT, InputLayer
 from striate.layers.layer import Layer, registry
 from striate.layers.structure import is_shape
 from striate.layers.symbol import Symbol
@@ -51,6 +52,7 @@ class Sequential(Model):
             raise UserError(self.where, f"layers={layers!r}", "a list of layers", "Pass for example [Dense(2)].")
         self._extend(layers or [])
 
+    @naming
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Put a layer at the end; when it is refused, the model is unchanged.
 
@@ -90,17 +92,23 @@ class Sequential(Model):
         """
         if input_shape is None:
             return
-        if not is_shape(input_shape) or len(input_shape) < 2:
+        if not is_shape(input_shape) or len(input_shape) < 2 - self.takes_texts:
             raise UserError(f"{self.where}.build", f"input_shape={input_shape!r}", "a shape, N included", SHAPE_FIX)
         if self.graph is not None:
             super().compute_output_shape(input_shape)
         elif self._stack:
-            start = InputLayer(batch_shape=(None, *input_shape[1:]), dtype=self.dtype).nodes[0].outputs
+            dtype = TEXT if self.takes_texts else self.dtype
+            start = InputLayer(batch_shape=(None, *input_shape[1:]), dtype=dtype).nodes[0].outputs
             self._take(self._stack, _grow(start, self._stack, start))
+
+    @property
+    def takes_texts(self) -> bool:  # type: ignore[override]
+        return super().takes_texts if self.graph is not None else bool(self._stack) and self._stack[0].takes_texts
 
     def says_shape(self) -> bool:
         return True
 
+    @naming
     def compute_output_shape(self, input_shape: Any) -> Any:
         if self.graph is None:
             self.build(input_shape)
@@ -112,6 +120,10 @@ class Sequential(Model):
     def layers(self) -> list[Layer]:
         """The layers in order, without the input."""
         return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
+
+    @property
+    def operations(self) -> list[Layer]:
+        return self.layers
 
     def config(self) -> dict[str, Any]:
         return layers_config(self._stack, self.graph)

@@ -7,13 +7,12 @@ from typing import Any
 import torch
 
 from striate.data.arrays import make_feed, train_validation_split
-from striate.data.feed import Batch, BegunFeed, Feed
+from striate.data.feed import BegunFeed, Feed
 from striate.foundation.checks import UserError, check_choice, check_flag, check_int, refuse_unknown
+from striate.foundation.explain import naming
 from striate.layers.holder import holders_in
-from striate.layers.layer import Layer
 from striate.layers.loss_adder import anything_added
 from striate.layers.overrides import PREDICTION, refuse_steps
-from striate.layers.structure import as_tensor, mode
 from striate.models.arguments import (
     check_split,
     check_steps,
@@ -22,6 +21,7 @@ from striate.models.arguments import (
     refuse_leftovers,
     validation_feed,
 )
+from striate.models.steps import Steps
 from striate.training import loop, optimizers
 from striate.training.backup import BackupAndRestore, restore_states
 from striate.training.callback import CallbackList, History
@@ -34,14 +34,12 @@ from striate.training.progress import ProgressBar
 from striate.training.terminate import TerminateOnNaN
 
 
-class Trainer(Layer):
+class Trainer(Steps):
     """What models can be asked to do with data."""
 
-    optimizer: Any = None
     compile_config: dict[str, Any] | None = None
     stop_training: bool = False
     history: History | None = None
-    _objective: Objective | None = None
     _precision: str = "float32"
     _every: int = 1  # batches between calls of callbacks
 
@@ -146,7 +144,7 @@ class Trainer(Layer):
         Raises:
             UserError: Data, labels or figures cannot be used. What is learnt by then is kept.
         """
-        objective = self._need_compiled()
+        objective = self._counts()
         refuse_leftovers(self.fit, unknown)
         check_flag("fit", "shuffle", shuffle)
         check_int("fit", "epochs", epochs)
@@ -231,6 +229,7 @@ class Trainer(Layer):
         values = list(logs.values())
         return logs if return_dict else values[0] if len(values) == 1 else values
 
+    @naming
     def predict(
         self,
         x: Any,
@@ -265,12 +264,6 @@ class Trainer(Layer):
         """What the outputs are called in losses, metrics and logs; none while that is not known."""
         return []
 
-    def _need_compiled(self) -> Objective:
-        if self._objective is None:
-            fix = "Call compile(optimizer='adam', loss=...) first."
-            raise UserError(self.where, "a call that needs a loss", "to be compiled", fix)
-        return self._objective
-
     def _make_ready(self, method: str) -> None:
         """Give the optimizer its weights."""
         if not any(weight.requires_grad for weight in self.parameters()):
@@ -283,7 +276,7 @@ class Trainer(Layer):
         return CallbackList([ProgressBar(verbose), callbacks], model=self, steps=steps or feed.steps, verbose=verbose)
 
     def _fit_epoch(
-        self, feed: Feed, objective: Objective, run: CallbackList, progress: Progress, steps: int | None
+        self, feed: Feed, objective: Any, run: CallbackList, progress: Progress, steps: int | None
     ) -> dict[str, float]:
         run.on_epoch_begin(progress.epoch)
         if not progress.step:  # an epoch that is resumed counts on
@@ -307,14 +300,19 @@ class Trainer(Layer):
             on_step=note,
             stop=lambda: self.stop_training,
             refuse_nan=not any(isinstance(c, TerminateOnNaN) and not c.raise_error for c in run.callbacks),
+            step=self._train_step(),
         )
         return to_floats(objective.results())
 
     def _test(self, feed: Feed, run: CallbackList, steps: int | None) -> dict[str, float]:
         run.on_test_begin()
-        objective, penalty = self._need_compiled(), self._penalty()
-        every = self._every
-        logs = to_floats(loop.evaluate(self, feed, objective, callbacks=run, steps=steps, every=every, penalty=penalty))
+        options: dict[str, Any] = {
+            "steps": steps,
+            "every": self._every,
+            "penalty": self._penalty(),
+            "step": self._test_step(),
+        }
+        logs = to_floats(loop.evaluate(self, feed, self._counts(), callbacks=run, **options))
         run.on_test_end(logs)
         return logs
 
@@ -332,17 +330,12 @@ class Trainer(Layer):
             return self.penalty
         return lambda: self.penalty() if anything_added() else None
 
-    def _build_from(self, batch: Batch) -> None:
-        """Make weights that wait for a first batch to know their shape."""
-        with torch.no_grad(), mode(self, False):
-            self(as_tensor(batch.x))
-
     def _resume(
         self, run: CallbackList, backup: BackupAndRestore | None, saved: Checkpoint | None, progress: Progress
     ) -> None:
         if backup is None:
             return
-        keepers = [*run.callbacks, self._need_compiled()]
+        keepers = [*run.callbacks, self._counts()]
         backup.attach(self, self.optimizer, progress, keepers)
         if saved is not None:
             saved.check_batches(progress.batches)

@@ -21,6 +21,7 @@ from striate.ops import (
     linear,
     making,
     nn,
+    operation,
     picking,
     reductions,
     shaping,
@@ -29,6 +30,7 @@ from striate.ops import (
 from striate.ops.table import TABLE
 
 _PARTS = (arrays, control, distances, elementwise, image, linear, making, nn, picking, reductions, shaping, windows)
+_RECORDS = operation.record_call  # which lets operations take symbols
 _OPERATIONS = {name: operation for name, operation in TABLE.items() if "." not in name}
 globals().update(_OPERATIONS)
 

@@ -162,7 +162,7 @@ def affine_transform(
         raise UnsupportedError(where, "fill_mode='mirror'", needs, "Take 'reflect'.")
     mode = check_choice(where, "fill_mode", fill_mode, FILL_MODES)
     rows = as_floats(transform) if transform.ndim == 2 else as_floats(transform)[None]
-    if rows.ndim != 2 or rows.shape[1] != 8 or bool(rows[:, 6:].any()):
+    if rows.ndim != 2 or rows.shape[1] != 8 or (not rows.is_meta and bool(rows[:, 6:].any())):
         got = f"a transform of shape {tuple(transform.shape)}" + " with a perspective" * (rows.shape[-1] == 8)
         raise UserError(where, got, "8 numbers, the last two 0, or as many rows of them as pictures", "Mend it.")
 

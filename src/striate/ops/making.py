@@ -1,5 +1,6 @@
 """Operations that make arrays from nothing but their shape."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ Shape = int | Sequence[int]
 
 
 def _sizes(shape: Any) -> tuple[int, ...]:
-    return (int(shape),) if is_int(shape) else tuple(int(size) for size in shape)
+    return (int(shape),) if is_int(shape) else tuple(map(operator.index, shape))
 
 
 @op()

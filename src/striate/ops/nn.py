@@ -1,5 +1,6 @@
 """What networks are made of: activations, normalization, attention."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from striate.foundation.checks import UnsupportedError, UserError
+from striate.layers import activation
 from striate.ops.table import as_floats, axes_of, op
 
 # Activations without arguments: torch's function, and what it does in words.
@@ -37,6 +39,10 @@ def _activation(name: str, function: Callable[..., torch.Tensor], text: str, ali
 
 for _name, (_function, _text, _aliases) in ACTIVATIONS.items():
     globals()[_name] = _activation(_name, _function, _text, _aliases)
+
+
+for _function in (activation.sparse_plus, activation.sparse_sigmoid, activation.sparsemax):
+    op()(inspect.unwrap(_function))
 
 
 @op()

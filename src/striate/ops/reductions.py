@@ -205,7 +205,7 @@ def quantile(
         method: Between two numbers: "linear", "lower", "higher", "midpoint" or "nearest".
     """
     x = as_floats(x)
-    y = torch.quantile(_rows(x, axis), q.to(x.dtype), -1, interpolation=method)
+    y = torch.quantile(_rows(x, axis), q.to(x), -1, interpolation=method)
     return _kept(y, x, axis, q.ndim) if keepdims else y
 
 

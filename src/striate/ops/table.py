@@ -7,7 +7,7 @@ it as one, and what it annotates as `list[torch.Tensor]` as a list of them, what
 import functools
 import inspect
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import torch
 
 from striate.foundation.checks import UserError, nearest
 from striate.foundation.explain import FAULTS, hand_on
-from striate.layers.symbol import Symbol
+from striate.layers.symbol import Symbol, operate
 
 TABLE: dict[str, Callable[..., Any]] = {}
 """Every operation by the name that follows `striate.ops.`: "mean", "image.resize"."""
@@ -52,8 +52,10 @@ def to_tensor(value: Any, dtype: torch.dtype | None = None, where: str = "ops.co
     if isinstance(value, torch.Tensor):
         return value if dtype is None else value.to(dtype)
     if isinstance(value, Symbol):
-        fix = "Use a layer (Add, Rescaling, TorchModule(...)), or call the operation in the forward of a layer's class."
+        fix = "Call the operation in the forward of a layer's class."
         raise UserError(where, f"the symbol {value.name!r}", "arrays: a symbol has a shape but no numbers", fix)
+    if dtype is None and (isinstance(value, float) or (type(value) is int and abs(value) < 2**31)):
+        return torch.full((), value, dtype=torch.float32 if isinstance(value, float) else torch.int32)  # can be traced
     if isinstance(value, list | tuple) and any(isinstance(item, torch.Tensor) for item in value):
         return torch.stack([to_tensor(item, dtype, where) for item in value])
     try:
@@ -108,6 +110,8 @@ def taking_arrays(function: Callable[..., Any], where: str) -> Callable[..., Any
 
     @functools.wraps(function)
     def operation(*args: Any, **kwargs: Any) -> Any:
+        if _has_symbols(args) or _has_symbols(kwargs.values()):
+            return operate(where.removeprefix("ops."), args, kwargs)
         try:
             read = zip(itertools.chain(places, itertools.repeat(rest)), args, strict=False)
             values = [reader(value, where) for reader, value in read]
@@ -119,6 +123,10 @@ def taking_arrays(function: Callable[..., Any], where: str) -> Callable[..., Any
     return operation
 
 
+def _has_symbols(values: Iterable[Any]) -> bool:
+    return any(isinstance(v, Symbol) or (isinstance(v, list | tuple) and _has_symbols(v)) for v in values)
+
+
 def _leave(value: Any, where: str) -> Any:
     return value
 
@@ -128,8 +136,6 @@ def _read_one(value: Any, where: str) -> Any:
 
 
 def _read_list(value: Any, where: str) -> list[torch.Tensor]:
-    if isinstance(value, Symbol):
-        _read_one(value, where)
     return [to_tensor(item, None, where) for item in value]
 
 

@@ -1,12 +1,19 @@
 """Labels beside predictions: bringing both to one shape, and refusing labels that do not fit the loss."""
 
 import math
+import warnings
 from typing import Any, Literal, NoReturn
 
 import torch
 
 from striate.data.tensors import as_tensor
 from striate.foundation.checks import UserError
+
+# What is said of labels that a softmax cannot reach.
+SUMS = (
+    "one-hot labels that sum to more than 1; it computes with them, as Keras does, though a softmax cannot reach them: "
+    "for several classes at once use a sigmoid output with binary_crossentropy."
+)
 
 Kind = Literal["binary", "sparse", "one_hot"]
 
@@ -168,7 +175,7 @@ def check_binary(where: str, y_true: torch.Tensor, y_pred: torch.Tensor) -> None
 
 
 def check_one_hot(where: str, y_true: torch.Tensor, y_pred: torch.Tensor, axis: int = -1) -> None:
-    """Refuse labels that are no probabilities of each class: other shapes, outside 0 to 1, more than 1 in all."""
+    """Refuse labels that are no probabilities: of other shapes, outside 0 to 1; warn of more than 1 in all."""
     classes = _check_classes(where, y_pred, axis)
     if y_true.ndim < y_pred.ndim or y_true.shape[axis] == 1:
         needs = f"one-hot labels of shape {tuple(y_pred.shape)}"
@@ -184,9 +191,8 @@ def check_one_hot(where: str, y_true: torch.Tensor, y_pred: torch.Tensor, axis: 
         raise UserError(where, _span(low, high), "one-hot labels from 0 to 1", "Pass to_categorical(class_numbers).")
     most = y_true.sum(axis, dtype=torch.float32).max().item()
     if most > 1.01:  # labels smoothed in half precision are a little off
-        needs = "one class per sample: probabilities that sum to 1"
-        fix = "For several classes at once use a sigmoid output with binary_crossentropy."
-        raise UserError(where, f"one-hot labels that sum to {most:g}", needs, fix)
+        # Not refused: sums of mixed labels are meant. The same text every time, so that Python says it once.
+        warnings.warn(f"{where} got {SUMS}", stacklevel=2)
 
 
 def check_classes(

@@ -85,6 +85,7 @@ def train_epoch(
     on_step: Callable[[int], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
     refuse_nan: bool = True,
+    step: Callable[..., None] = train_step,
 ) -> int:
     """Train on the batches of an epoch, in training mode.
 
@@ -103,6 +104,7 @@ def train_epoch(
         on_step: Told how many batches of the epoch are done, before the callbacks are.
         stop: Asked after the callbacks.
         refuse_nan: Whether a loss that is not finite is an error; else it counts, but moves no weights.
+        step: What is done with a batch.
 
     Returns:
         How many batches of the epoch are done.
@@ -117,7 +119,7 @@ def train_epoch(
         for number, batch in told(batches, begin, end, first, every, stop):
             check_finite(batch, number, "fit", feed, epoch)
             try:
-                train_step(module, to_device(batch, device), objective, optimizer, penalty, number, alone)
+                step(module, to_device(batch, device), objective, optimizer, penalty, number, alone)
             except NotFiniteError:
                 if refuse_nan:
                     raise
@@ -142,6 +144,7 @@ def evaluate(
     steps: int | None = None,
     every: int = 1,
     penalty: Penalty = no_penalty,
+    step: Callable[..., None] = evaluate_step,
 ) -> dict[str, Any]:
     """Losses and metrics over all batches, in inference mode; what an epoch under way has counted stays.
 
@@ -155,7 +158,7 @@ def evaluate(
     with mode(module, False):
         for number, batch in told(limit(feed.epoch(0), steps), begin, end, every=every):
             check_finite(batch, number, "evaluate", feed)
-            evaluate_step(module, to_device(batch, device), objective, penalty)
+            step(module, to_device(batch, device), objective, penalty)
             count = number + 1
     if not count:
         raise UserError("evaluate", "no batches", "at least one", "Pass data that is not used up.")

@@ -121,9 +121,13 @@ class Objective:
     @torch.no_grad()
     def update(self, y: Any, prediction: Any, loss: torch.Tensor, sample_weight: Any = None) -> None:
         """Count one batch, whose total loss (penalties included) was `loss`, into the results."""
-        for place, (head, label, output, weight) in enumerate(self._pairs(y, prediction, sample_weight)):
-            if place == 0:
-                self.total.update_state(loss.detach(), len(output))
+        self.count_loss(prediction, loss)
+        self.count(y, prediction, sample_weight)
+
+    @torch.no_grad()
+    def count(self, y: Any, prediction: Any, sample_weight: Any = None) -> None:
+        """Count one batch in the metrics, and the losses by output that were last computed."""
+        for head, label, output, weight in self._pairs(y, prediction, sample_weight):
             if head.mean is not None and head.value is not None:
                 head.mean.update_state(head.value, len(output))
             for metric in head.plain:
@@ -135,6 +139,10 @@ class Objective:
     def count_loss(self, prediction: Any, loss: torch.Tensor) -> None:
         """Count the total loss of a batch alone: one that is not finite, with predictions that no metric can use."""
         self.total.update_state(loss.detach(), len(_outputs(prediction)[0]))
+
+    def loss(self) -> torch.Tensor:
+        """The total loss so far."""
+        return self.total.result()
 
     def results(self) -> dict[str, Any]:
         """The figures so far by name, tensors, mostly scalars: "loss", losses by output, metrics."""
@@ -280,7 +288,7 @@ class RunningLogs(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name == "loss":  # looked at after every batch by some, and cheap, as a metric need not be
-            return self.objective.total.result()
+            return self.objective.loss()
         return self.objective.results()[name]
 
     def items(self) -> ItemsView[str, Any]:

@@ -66,6 +66,8 @@ class TextVectorization(Layer):
                 [1, 2, 0, 0]])
     """
 
+    takes_texts = True
+
     def __init__(
         self,
         max_tokens: int | None = None,

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from striate.foundation.checks import UserError, is_int
+from striate.foundation.nested import map_structure
 from striate.foundation.shapes import Shape
 from striate.layers.forms import inner_form, inner_layer
 from striate.layers.layer import Layer, registry
@@ -94,7 +95,7 @@ class StackedRNNCells(Layer):
         if not is_shape(input_shape) or len(input_shape) < 2:
             raise self.refuse_shape(input_shape, "(N, F)", "Put it into RNN, which goes through the steps.")
         output = (input_shape[0], self.output_size)
-        return (output, [(input_shape[0], size) for size in self.state_size])
+        return (output, map_structure(lambda size: (input_shape[0], size), self.state_size))
 
     def flops(self, input_shape: Shape) -> int:
         total = 0
