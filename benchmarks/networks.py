@@ -69,6 +69,8 @@ def compare(name: str, batch: int | None, options: argparse.Namespace, peaks: Pe
     with tempfile.TemporaryDirectory() as folder:
         try:
             for side, (command, environment) in commands(name, batch, options, Path(folder)).items():
+                if options.sides and side not in ("striate", *options.sides):
+                    continue
                 try:
                     workers[side] = Worker(command, options.threads, environment)
                 except SideError as error:
@@ -102,6 +104,9 @@ def parse() -> argparse.Namespace:
     """The options."""
     parser = arguments(__doc__)
     parser.add_argument("--only", default="", help="networks with this in their name")
+    parser.add_argument(
+        "--sides", nargs="*", help="only these beside striate: torch, 'torch tuned', 'onnx runtime', ..."
+    )
     parser.add_argument("--rounds", type=int, default=15, help="turns of each side (default 15)")
     parser.add_argument("--seconds", type=float, default=0.25, help="of a turn, roughly (default 0.25)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())

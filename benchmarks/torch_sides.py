@@ -22,7 +22,7 @@ from torch_twin import Twin, channels_first, fold, torch_loss
 from striate.data.feed import Batch, check_finite
 from striate.layers import BatchNormalization
 from striate.layers.structure import mode
-from striate.models import Model
+from striate.models import Model, Program
 from striate.optimizers import Adam
 from striate.training.loop import train_step
 from striate.training.memory import keep_freed_memory
@@ -81,10 +81,11 @@ class Ours:
         x, y = map(torch.from_numpy, make_data(options.network, model, options.batch))
         self.size = options.batch or NETWORKS[options.network].batch
         self.batches = itertools.cycle(list(map(Batch, x.split(self.size), y.split(self.size))))
+        keep_freed_memory()  # as `fit` does
         if not self.training:
             self.x = x
+            self.predict = Program(model) if options.precision == "float32" else model
             return
-        keep_freed_memory()  # as `fit` does
         self.objective = model._need_compiled()
         self._in_mode = contextlib.ExitStack()
         self._in_mode.enter_context(mode(model, True))
@@ -99,7 +100,7 @@ class Ours:
             train_step(self.model, batch, self.objective, self.model.optimizer)
         else:
             with torch.inference_mode():
-                self.outputs = self.model(self.x)
+                self.outputs = self.predict(self.x)
 
     def figures(self) -> list[float]:
         """The mean loss since last asked, or some of the outputs."""

@@ -14,7 +14,7 @@ OURS = {
     "callbacks": {"ProgressBar"},
     "layers": {"TorchModule"},
     "losses": {"LossFunctionWrapper"},
-    "models": set(),
+    "models": {"Program"},
     "optimizers": set(),
 }
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from limits import Peaks, bytes_of, flops_of, limit
+import limits
+from limits import Peaks, bytes_of, flops_of, limit, measure_peaks
 from networks import difference
 from networks_table import NETWORKS
 from turns import SideError, Worker, take_turns
@@ -24,6 +25,14 @@ def test_the_limit_of_the_tutorial_network():
     assert bytes_of(model, 32, True, "bfloat16") == 2 * 32 * cells + 4 * 7 * weights
     found = limit(model, 32, True, "float32", Peaks(1e9, 1e9))
     assert found["products"] == pytest.approx(3 * 32 * flops_of(model) / 1e9)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_peak_is_that_of_the_faster_product(precision, monkeypatch):
+    seconds = {10: [4.0, 2.0], 50: [1e-3]}  # torch's product and a copy, and our product
+    monkeypatch.setattr(limits, "_fastest", lambda work, times=10: (work(), seconds[times].pop(0))[1])
+    found = measure_peaks(precision, size=256, cells=2**10)
+    assert found == Peaks(2 * 128 * 128 * 128 / 1e-3, 4 * 2 * 2**10 / 2.0)
 
 
 def test_what_reads_no_memory_twice_to_predict():

@@ -6,7 +6,8 @@ import torch
 
 from striate import losses, ops, utils
 from striate.foundation.checks import UserError
-from striate.foundation.explain import ExplainedError, describe_value, explaining
+from striate.foundation.explain import explaining
+from striate.foundation.wording import ExplainedError
 from striate.layers import Activation, Dense
 
 
@@ -100,16 +101,3 @@ def test_what_is_said_or_meant_for_others_is_passed_on(error):
 def test_what_goes_well_is_untouched():
     assert total(torch.ones(2, 3), 1).tolist() == [3, 3]
     assert utils.pad_sequences.__doc__.startswith("Lists of different lengths")
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "None"),
-        ([torch.ones(2), 3], "[a float32 Tensor of shape (2,), 3]"),
-        ([np.zeros(1)] * 4, "[" + "a float64 ndarray of shape (1,), " * 3 + "...]"),
-        (torch.ones(2, device="meta"), "a float32 Tensor of shape (2,) on meta"),
-    ],
-)
-def test_values_in_few_words(value, text):
-    assert describe_value(value) == text

@@ -67,6 +67,17 @@ def test_torchs_seed_fixes_what_is_kept():
     assert torch.equal(gradient, one.detach())
 
 
+def test_halves_are_dropped_out_as_float32_is():
+    x = torch.randn(50, 7).to(torch.bfloat16).requires_grad_()
+    torch.manual_seed(1)
+    y = dropout(x, 0.4)
+    torch.manual_seed(1)
+    assert torch.equal(y, dropout(x.float(), 0.4).to(torch.bfloat16))
+    assert y.dtype == torch.bfloat16
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert torch.equal(gradient, (y != 0) * torch.tensor(1 / 0.6).to(torch.bfloat16))
+
+
 @pytest.mark.parametrize("x", [torch.ones(0, 3), torch.ones(3).double(), torch.eye(3).to_sparse()])
 def test_what_it_leaves_to_torch(x):
     assert not can_dropout(x)

@@ -17,10 +17,10 @@ HALVES = Pool((2, 2), (2, 2))
 
 
 @st.composite
-def pools(draw, sides=True):
-    size = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    strides = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
-    side = st.tuples(*[st.integers(0, k - 1) for k in size]) if sides else st.just((0, 0))
+def pools(draw, sides=True, axes=2):
+    size = draw(st.tuples(*[st.integers(1, 3)] * axes))
+    strides = draw(st.tuples(*[st.integers(1, 4)] * axes))
+    side = st.tuples(*[st.integers(0, k - 1) for k in size]) if sides else st.just((0,) * axes)
     return Pool(size, strides, draw(side), draw(side))
 
 
@@ -35,6 +35,15 @@ def odd(*shape, seed=0):
 def test_any_window(pool, items, height, width, channels, relu, second):
     assume(min(pool.output_size(height, width)) > 0)
     check(max_pool, (whole(items, height, width, channels), pool, relu), second=second)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.data(), st.sampled_from([1, 3]), st.integers(1, 2), st.sampled_from(LANES), FLAG, FLAG)
+def test_any_window_over_series_and_volumes(data, axes, items, channels, relu, second):
+    pool = data.draw(pools(axes=axes))
+    cells = data.draw(st.tuples(*[st.integers(1, 6)] * axes))
+    assume(min(pool.output_size(*cells)) > 0)
+    check(max_pool, (whole(items, *cells, channels), pool, relu), second=second)
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)

@@ -5,17 +5,18 @@ import torch
 from kernel_check import check, normal, whole
 
 from striate.kernels import reference
-from striate.kernels.batch_norm import batch_norm, scale_channels
+from striate.kernels.batch_norm import batch_norm, fold_norm, scale_channels
 from striate.kernels.conv3x3 import conv3x3
 from striate.kernels.conv_global_max import conv_global_max
 from striate.kernels.conv_pool import conv_pool
 from striate.kernels.dense import dense
+from striate.kernels.depthwise import depthwise
 from striate.kernels.dropout import _Dropout
 from striate.kernels.library import units
+from striate.kernels.pointwise import pointwise
 from striate.kernels.pooling import max_pool
-from striate.kernels.reference import Pool, Rectifier
+from striate.kernels.reference import Pool, Rectifier, Slide
 
-NORM = ["moments", "scale_channels", "batch_norm_backward"]
 CASES = {
     "dense": (dense, (whole(3, 5), whole(5, 9), whole(9), True), {}),
     "rounded dense": (dense, (normal(3, 5), normal(5, 9), normal(9), True), {"depth": 10}),
@@ -32,10 +33,21 @@ CASES = {
         (normal(2, 16, 16, 32), normal(3, 3, 32, 33), normal(33), ((1, 1), (1, 1)), True),
         {"depth": 512, "functions": ["winograd", "winograd_backward"]},
     ),
+    "pointwise": (pointwise, (whole(2, 3, 4, 9), whole(1, 1, 9, 17), None), {}),
     "batch_norm": (
         batch_norm,
         (normal(5, 4, 9), normal(9), normal(9, seed=1), 1e-3, Rectifier()),
-        {"depth": 100, "functions": NORM},
+        {"depth": 100},
+    ),
+    "fold_norm": (
+        fold_norm,
+        (normal(9), normal(9).square(), normal(9, seed=1), normal(9, seed=2), 1e-3),
+        {"depth": 10, "frozen": range(4)},
+    ),
+    "depthwise": (
+        depthwise,
+        (whole(2, 5, 6, 9), whole(3, 3, 9, 1), whole(9), Slide((1, 2), (1, 1), (1, 1), (0, 1)), Rectifier(6.0)),
+        {},
     ),
     "scale_channels": (scale_channels, (whole(5, 9), whole(9), whole(9, seed=1)), {"frozen": [0, 1, 2]}),
     "dropout": (

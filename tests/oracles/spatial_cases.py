@@ -203,6 +203,9 @@ def average_pooling_same() -> list[Case]:
     for axes, strides in product((1, 2, 3), (None, 1)):
         arguments = {"pool_size": 2, "strides": strides, "padding": "same", "data_format": FIRST}
         found += [Case(f"AveragePooling{axes}D", arguments, (first(shape),)) for shape in SHAPES[axes][:2]]
+    for axes, cells, pool, strides in product((1, 2, 3), (1, 2, 3), (3, 5), (1, 2)):  # inputs smaller than the window
+        arguments = {"pool_size": pool, "strides": strides, "padding": "same"}
+        found.append(Case(f"AveragePooling{axes}D", arguments, ((2, *[cells] * axes, 3),)))
     return found
 
 

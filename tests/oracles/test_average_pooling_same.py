@@ -51,6 +51,15 @@ def is_even(case: Case) -> bool:
     return all(max(-windows[0][0], 0) == max(windows[-1][1] - size, 0) for size, windows in ends)
 
 
+def is_too_small(case: Case) -> bool:
+    """Whether torch refuses it, and with it Keras: a volume smaller than the window."""
+    smallest = min(case.shapes[0][2:] if "data_format" in case.arguments else case.shapes[0][1:-1])
+    return case.layer == "AveragePooling3D" and smallest < case.arguments["pool_size"]
+
+
+KERAS_CASES = [case for case in average_pooling_same() if not is_too_small(case)]
+
+
 def make(case: Case, dtype: str) -> Any:
     return getattr(layers, case.layer)(**case.arguments, dtype=dtype)
 
@@ -75,11 +84,11 @@ def test_gradient_is_the_transpose_of_the_loop(case: Case):
     assert (tensor.grad.numpy() * other).sum() == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
-@pytest.mark.parametrize("case", [case for case in average_pooling_same() if is_even(case)], ids=str)
+@pytest.mark.parametrize("case", [case for case in KERAS_CASES if is_even(case)], ids=str)
 def test_even_padding_is_that_of_keras(case: Case):
     compare_arrays(case, "float64", training=False)
 
 
-@pytest.mark.parametrize("case", average_pooling_same(), ids=str)
+@pytest.mark.parametrize("case", KERAS_CASES, ids=str)
 def test_shapes_are_those_of_keras(case: Case):
     compare_shapes(case)

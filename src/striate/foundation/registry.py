@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 from striate.foundation.checks import UnsupportedError, UserError, nearest
 from striate.foundation.custom_objects import INSTEAD_OF_CODE, get_registered_name
-from striate.foundation.explain import ExplainedError
+from striate.foundation.wording import ExplainedError
 
 T = TypeVar("T")
 

@@ -7,7 +7,6 @@ channels-last: pictures (N, H, W, C), series (N, L, C), volumes (N, D, H, W, C);
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -121,8 +120,7 @@ def describe(shape: Sequence[Size]) -> str:
     return str(tuple(shape))
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """What a layer sees of its input for one output cell: kernel, stride and dilation per spatial axis.
 
     Args:

@@ -6,8 +6,8 @@ import torch
 
 from striate.kernels import reference
 from striate.kernels.again import again
-from striate.kernels.library import address, compiled, fits_last_axis, library, plain
-from striate.kernels.reference import Rectifier
+from striate.kernels.library import address, compiled, fits_last_axis, library, plain, readable
+from striate.kernels.reference import Moving, Rectifier
 
 Tensor = torch.Tensor
 
@@ -20,8 +20,13 @@ def can_batch_norm(x: Tensor, gamma: Tensor | None, beta: Tensor | None) -> bool
 
 
 def batch_norm(
-    x: Tensor, gamma: Tensor | None, beta: Tensor | None, epsilon: float, rectifier: Rectifier | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
+    x: Tensor,
+    gamma: Tensor | None,
+    beta: Tensor | None,
+    epsilon: float,
+    rectifier: Rectifier | None = None,
+    moving: Moving | None = None,
+) -> tuple[Tensor, Tensor]:
     """Give every channel a mean of 0 and a variance of 1 over the batch, times gamma, plus beta.
 
     Args:
@@ -29,18 +34,52 @@ def batch_norm(
         gamma, beta: (C,), or None.
         epsilon: Added to the variance.
         rectifier: ReLU after it, if any.
+        moving: Statistics that follow those of the batch, if any.
 
     Returns:
-        The output (N, ..., C), and the mean and the variance (C,) that the channels had.
+        The output (N, ..., C), and the mean and the variance (2, C) that the channels had.
 
     Example:
-        >>> y, mean, variance = batch_norm(torch.tensor([[1.0], [3.0]]), None, None, 1e-9)
-        >>> y.flatten(), mean, variance
-        (tensor([-1.,  1.]), tensor([2.]), tensor([1.]))
+        >>> y, moments = batch_norm(torch.tensor([[1.0], [3.0]]), None, None, 1e-9)
+        >>> y.flatten(), moments.flatten()
+        (tensor([-1.,  1.]), tensor([2., 1.]))
     """
-    if not can_batch_norm(x, gamma, beta):
-        return reference.batch_norm(x, gamma, beta, epsilon, rectifier)
-    return _BatchNorm.apply(x, gamma, beta, epsilon, rectifier)
+    if not can_batch_norm(x, gamma, beta) or not (moving is None or _can_follow(moving, x)):
+        return reference.batch_norm(x, gamma, beta, epsilon, rectifier, moving)
+    return _BatchNorm.apply(x, gamma, beta, epsilon, rectifier, moving)
+
+
+def _can_follow(moving: Moving, x: Tensor) -> bool:
+    """Whether the compiled kernels can write the statistics."""
+    mean, variance, channels = moving.mean, moving.variance, x.shape[-1:]
+    lying = mean.is_contiguous() and variance.is_contiguous() and readable(mean, variance)
+    return lying and mean.shape == channels and variance.shape == channels
+
+
+def fold_norm(
+    mean: Tensor, variance: Tensor, gamma: Tensor | None, beta: Tensor | None, epsilon: float
+) -> tuple[Tensor, Tensor]:
+    """What batch normalisation multiplies channels with these statistics by, and adds then; no gradient.
+
+    Args:
+        mean, variance: (C,).
+        gamma, beta: (C,), or None.
+        epsilon: Added to the variance.
+
+    Returns:
+        Scale and offset, (C,) each.
+
+    Example:
+        >>> fold_norm(torch.ones(1), torch.tensor([4.0]), None, torch.ones(1), 0.0)
+        (tensor([0.5000]), tensor([0.5000]))
+    """
+    vectors = mean, variance, gamma, beta
+    if not plain(*vectors) or library() is None or mean.ndim != 1 or not all(fits_last_axis(v, mean) for v in vectors):
+        return reference.fold_norm(*vectors, epsilon)
+    lying = [None if vector is None else vector.contiguous() for vector in vectors]  # kept, as long as they are read
+    scale, offset = found = mean.new_empty(2, len(mean))
+    compiled().fold_norm(len(mean), *map(address, lying), epsilon, found.data_ptr())
+    return scale, offset
 
 
 def scale_channels(x: Tensor, scale: Tensor, offset: Tensor, rectifier: Rectifier | None = None) -> Tensor:
@@ -69,42 +108,69 @@ def _numbers(rectifier: Rectifier | None) -> tuple[bool, float]:
     return rectifier is not None, 0.0 if rectifier is None else rectifier.cap
 
 
+def forward(
+    x: Tensor,
+    gamma: Tensor | None,
+    beta: Tensor | None,
+    epsilon: float,
+    rectifier: Rectifier | None,
+    moving: Moving | None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The compiled kernel for arrays without gaps; output, moments (2, C) and factor, scale and offset (3, C)."""
+    channels = x.shape[-1]
+    y, moments, scaling = torch.empty_like(x), x.new_empty(2, channels), x.new_empty(3, channels)
+    followed: tuple[int | None, int | None, float] = None, None, 0.0
+    if moving is not None:
+        followed = moving.mean.data_ptr(), moving.variance.data_ptr(), 1 - moving.momentum
+        torch.autograd.graph.increment_version(moving[:2])  # so that backward passes through older ones are refused
+    before = (x.data_ptr(), address(gamma), address(beta), epsilon, *_numbers(rectifier))
+    after = (moments.data_ptr(), scaling.data_ptr(), y.data_ptr())
+    compiled().batch_norm(x.numel() // channels, channels, *before, *followed, *after)
+    return y, moments, scaling
+
+
+def gradients(
+    x: Tensor, dy: Tensor, moments: Tensor, scaling: Tensor, rectifier: Rectifier | None, of_x: bool
+) -> tuple[Tensor | None, Tensor, Tensor]:
+    """The gradients of x, if asked, gamma and beta, by the compiled kernel."""
+    channels = x.shape[-1]
+    dx = torch.empty_like(x) if of_x else None
+    dgamma, dbeta = x.new_empty(channels), x.new_empty(channels)
+    before = (x.data_ptr(), dy.data_ptr(), moments.data_ptr(), scaling.data_ptr(), *_numbers(rectifier))
+    after = (address(dx), dgamma.data_ptr(), dbeta.data_ptr())
+    compiled().batch_norm_backward(x.numel() // channels, channels, *before, *after)
+    return dx, dgamma, dbeta
+
+
 class _BatchNorm(torch.autograd.Function):
     """The compiled kernels; for gradients of gradients, torch's operations."""
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, gamma: Tensor | None, beta: Tensor | None, epsilon: float, rectifier: Rectifier | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        native, given = compiled(), x
-        x = x.contiguous()
-        mean, variance = x.new_empty(x.shape[-1]), x.new_empty(x.shape[-1])
-        native.moments(*_rows(x), x.data_ptr(), mean.data_ptr(), variance.data_ptr())
-        factor = torch.rsqrt(variance + epsilon)
-        scale = factor if gamma is None else factor * gamma
-        offset = -mean * scale if beta is None else torch.addcmul(beta, mean, scale, value=-1)
-        y = torch.empty_like(x)
-        addresses = (x.data_ptr(), scale.data_ptr(), offset.data_ptr())
-        native.scale_channels(*_rows(x), *addresses, *_numbers(rectifier), y.data_ptr())
+        ctx: Any,
+        x: Tensor,
+        gamma: Tensor | None,
+        beta: Tensor | None,
+        epsilon: float,
+        rectifier: Rectifier | None,
+        moving: Moving | None,
+    ) -> tuple[Tensor, Tensor]:
+        scale, offset = (None if vector is None else vector.contiguous() for vector in (gamma, beta))
+        y, moments, scaling = forward(x.contiguous(), scale, offset, epsilon, rectifier, moving)
         ctx.epsilon, ctx.rectifier = epsilon, rectifier
-        ctx.save_for_backward(given, gamma, beta, scale, offset, mean, factor)
-        ctx.mark_non_differentiable(mean, variance)
-        return y, mean, variance
+        ctx.save_for_backward(x, gamma, beta, moments, scaling)
+        ctx.mark_non_differentiable(moments)
+        return y, moments
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor, *_: Tensor) -> tuple[Any, ...]:
-        x, gamma, beta, scale, offset, mean, factor = ctx.saved_tensors
+        x, gamma, beta, moments, scaling = ctx.saved_tensors
         if torch.is_grad_enabled() or not plain(dy):
 
             def compute(x: Tensor, gamma: Tensor | None, beta: Tensor | None) -> Tensor:
                 return reference.batch_norm(x, gamma, beta, ctx.epsilon, ctx.rectifier)[0]
 
-            return *again(compute, (x, gamma, beta), ctx.needs_input_grad, dy), None, None
-        x, dy = x.contiguous(), dy.contiguous()
-        dx = torch.empty_like(x) if ctx.needs_input_grad[0] else None
-        dgamma, dbeta = torch.empty_like(mean), torch.empty_like(mean)
-        addresses = [tensor.data_ptr() for tensor in (x, dy, scale, offset, mean, factor)]
-        found = (address(dx), dgamma.data_ptr(), dbeta.data_ptr())
-        compiled().batch_norm_backward(*_rows(x), *addresses, *_numbers(ctx.rectifier), *found)
-        wanted = zip((dx, dgamma, dbeta), ctx.needs_input_grad, strict=False)
-        return *(gradient if needed else None for gradient, needed in wanted), None, None
+            return *again(compute, (x, gamma, beta), ctx.needs_input_grad, dy), None, None, None
+        of_x, of_gamma, of_beta = ctx.needs_input_grad[:3]
+        found = gradients(x.contiguous(), dy.contiguous(), moments, scaling, ctx.rectifier, of_x)
+        return found[0], found[1] if of_gamma else None, found[2] if of_beta else None, None, None, None

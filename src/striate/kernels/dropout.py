@@ -5,12 +5,12 @@ from typing import Any
 import torch
 
 from striate.kernels import reference
-from striate.kernels.library import compiled, library, plain
+from striate.kernels.library import OR_HALF, compiled, library, plain
 
 
 def can_dropout(x: torch.Tensor) -> bool:
     """Whether the compiled kernel can do it."""
-    return plain(x) and library() is not None and x.numel() > 0
+    return plain(x, dtypes=OR_HALF) and library() is not None and x.numel() > 0
 
 
 def dropout(x: torch.Tensor, rate: float) -> torch.Tensor:
@@ -19,11 +19,11 @@ def dropout(x: torch.Tensor, rate: float) -> torch.Tensor:
     One number is taken from torch's generator, so that `torch.manual_seed` fixes what is kept.
 
     Args:
-        x: Any shape.
+        x: Any shape. What is bfloat16 comes out as bfloat16.
         rate: The share set to zero, from 0 up to but not including 1.
     """
     seed = int(torch.randint(2**63 - 1, ()))
-    return _Dropout.apply(x, min(round(rate * 2**31), 2**31 - 1), 1 / (1 - rate), seed)
+    return _Dropout.apply(x.float(), min(round(rate * 2**31), 2**31 - 1), 1 / (1 - rate), seed).to(x.dtype)
 
 
 class _Dropout(torch.autograd.Function):

@@ -7,7 +7,7 @@ processor or with `STRIATE_KERNELS=reference`, everything runs as plain torch.
 import ctypes
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,14 @@ SOURCES = Path(__file__).with_name("native")
 UNITS = ("avx512", "avx2", "generic")
 """Instruction sets, the best first."""
 REFERENCE = "reference"
+FULL = (torch.float32,)
+OR_HALF = (torch.float32, torch.bfloat16)
 KINDS = {torch.Tensor, torch.nn.Parameter}
 """What is read by address; subclasses may mean something else by their numbers."""
 
 _NUMBER, _COUNT, _ADDRESS, _THREADS = ctypes.c_double, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int
 _LISTS = (_COUNT, _ADDRESS, _NUMBER, _NUMBER)  # of weights, the table, learning rate and decay
+_NORM = (*[_COUNT] * 2, *[_ADDRESS] * 3, _NUMBER, ctypes.c_int, ctypes.c_float)  # x, weights, epsilon, ReLU
 SIGNATURES: dict[str, tuple[Any, ...]] = {
     "max_pool": (_ADDRESS, ctypes.c_int, *[_ADDRESS] * 3, _THREADS),
     "max_pool_backward": (_ADDRESS, ctypes.c_int, *[_ADDRESS] * 4, _THREADS),
@@ -35,13 +38,24 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "conv_global_max": (*[_ADDRESS] * 4, ctypes.c_int, *[_ADDRESS] * 2, _THREADS),
     "conv_global_max_backward": (*[_ADDRESS] * 3, ctypes.c_int, *[_ADDRESS] * 6, _THREADS),
     "winograd": (*[_ADDRESS] * 4, ctypes.c_int, ctypes.c_int, _ADDRESS, _THREADS),
+    "winograd_weights": (*[_COUNT] * 2, *[_ADDRESS] * 2, _THREADS),
     "winograd_backward": (*[_ADDRESS] * 4, _THREADS),
+    "convolve": (*[_ADDRESS] * 5, ctypes.c_int, ctypes.c_float, _ADDRESS, _THREADS),
+    "pool_windows": (*[_ADDRESS] * 2, ctypes.c_int, _ADDRESS, _THREADS),
+    "activate": (*[_COUNT] * 2, _ADDRESS, ctypes.c_int, _ADDRESS, _THREADS),
+    "run_program": (_ADDRESS, _COUNT, _THREADS),
+    "widths": (*[_ADDRESS] * 2, _THREADS),
     "dense": (*[_COUNT] * 3, *[_ADDRESS] * 3, ctypes.c_int, _ADDRESS, _THREADS),
     "dense_backward": (*[_COUNT] * 3, *[_ADDRESS] * 7, _THREADS),
     "dense_backward_adam": (*[_COUNT] * 3, *[_ADDRESS] * 8, *[_NUMBER] * 6, _THREADS),
-    "moments": (*[_COUNT] * 2, *[_ADDRESS] * 3, _THREADS),
+    "batch_norm": (*_NORM, *[_ADDRESS] * 2, ctypes.c_float, *[_ADDRESS] * 3, _THREADS),
+    "fold_norm": (_COUNT, *[_ADDRESS] * 4, _NUMBER, _ADDRESS, _THREADS),
     "scale_channels": (*[_COUNT] * 2, *[_ADDRESS] * 3, ctypes.c_int, ctypes.c_float, _ADDRESS, _THREADS),
-    "batch_norm_backward": (*[_COUNT] * 2, *[_ADDRESS] * 6, ctypes.c_int, ctypes.c_float, *[_ADDRESS] * 3, _THREADS),
+    "batch_norm_backward": (*[_COUNT] * 2, *[_ADDRESS] * 4, ctypes.c_int, ctypes.c_float, *[_ADDRESS] * 3, _THREADS),
+    "depthwise": (*[_ADDRESS] * 4, ctypes.c_int, ctypes.c_float, _ADDRESS, _THREADS),
+    "depthwise_backward": (*[_ADDRESS] * 4, ctypes.c_float, *[_ADDRESS] * 4, _THREADS),
+    "pointwise": (*[_COUNT] * 3, *[_ADDRESS] * 3, _THREADS),
+    "pointwise_backward": (*[_COUNT] * 3, *[_ADDRESS] * 6, _THREADS),
     "dropout": (_COUNT, _ADDRESS, _COUNT, ctypes.c_int, ctypes.c_float, _ADDRESS, _THREADS),
     "sgd": (*_LISTS, _THREADS),
     "momentum": (*_LISTS, _NUMBER, ctypes.c_int, _THREADS),
@@ -127,24 +141,30 @@ def compiled() -> Library:
     return found
 
 
-def plain(*tensors: torch.Tensor | None) -> bool:
+def plain(*tensors: torch.Tensor | None, dtypes: Sequence[torch.dtype] = FULL) -> bool:
     """Whether the compiled functions can read these: float32 numbers on the CPU, and nobody else looks on.
 
     To be asked first: in a trace, even a comparison of sizes leaves something behind.
 
+    With `dtypes`, numbers of these count, too, which can be read once they are float32.
+
     Tensors of subclasses, and those that a transform, a trace or a mode of torch's looks at, are read by torch alone.
     """
-    return not _watched() and all(tensor is None or _is_plain(tensor) for tensor in tensors)
+    return not _watched() and readable(*tensors, dtypes=dtypes)
 
 
-def _is_plain(tensor: torch.Tensor) -> bool:
-    return (
-        type(tensor) in KINDS
-        and tensor.is_cpu
-        and tensor.dtype is torch.float32
-        and tensor.layout is torch.strided
-        and not tensor.is_neg()
-    )
+def readable(*tensors: torch.Tensor | None, dtypes: Sequence[torch.dtype] = FULL) -> bool:
+    """Whether the numbers of these can be read by address; the part of `plain` that depends on them."""
+    for tensor in tensors:
+        if tensor is not None and (
+            type(tensor) not in KINDS
+            or not tensor.is_cpu
+            or tensor.dtype not in dtypes
+            or tensor.layout is not torch.strided
+            or tensor.is_neg()
+        ):
+            return False
+    return True
 
 
 def _watched() -> bool:

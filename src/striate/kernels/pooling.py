@@ -1,7 +1,8 @@
-"""Max-pooling over two axes, with ReLU before it for nothing."""
+"""Max-pooling over one to three axes, with ReLU before it for nothing."""
 
 import ctypes
 import functools
+import math
 from typing import Any
 
 import torch
@@ -15,19 +16,20 @@ MOST_CELLS = 256  # of a window, since a byte says which of them won
 
 def can_max_pool(x: torch.Tensor, pool: Pool) -> bool:
     """Whether the compiled kernel can do it."""
-    return plain(x) and library() is not None and x.ndim == 4 and x.numel() > 0 and _fits(pool, x.shape[1], x.shape[2])
+    axes = len(pool.size)
+    return plain(x) and library() is not None and x.ndim == axes + 2 and x.numel() > 0 and _fits(pool, x.shape[1:-1])
 
 
 def max_pool(x: torch.Tensor, pool: Pool, relu: bool = False) -> torch.Tensor:
     """The greatest of every window, after ReLU if asked.
 
     Args:
-        x: (N, H, W, C).
+        x: (N, ..., C), with one to three axes in between.
         pool: The window.
         relu: Whether what is below 0 counts as 0.
 
     Returns:
-        (N, H', W', C).
+        (N, ..., C), with fewer cells.
 
     Example:
         >>> max_pool(torch.arange(16.0).view(1, 4, 4, 1), Pool((2, 2), (2, 2))).flatten()
@@ -41,22 +43,24 @@ def max_pool(x: torch.Tensor, pool: Pool, relu: bool = False) -> torch.Tensor:
 
 
 @functools.lru_cache(maxsize=256)
-def _fits(pool: Pool, height: int, width: int) -> bool:
+def _fits(pool: Pool, cells: tuple[int, ...]) -> bool:
     """Whether something comes out, and every window has a cell of the input."""
     inside = all(max(sides) < k for k, *sides in zip(pool.size, pool.before, pool.after, strict=True))
-    return inside and min(pool.output_size(height, width)) > 0 and pool.size[0] * pool.size[1] <= MOST_CELLS
+    return inside and min(pool.output_size(*cells)) > 0 and math.prod(pool.size) <= MOST_CELLS
 
 
 @functools.lru_cache(maxsize=256)
 def _sizes(shape: tuple[int, ...], pool: Pool) -> Any:
-    rows, columns = pool.output_size(shape[1], shape[2])
-    return (ctypes.c_int64 * 12)(*shape, rows, columns, *pool.size, *pool.strides, *pool.before)
+    n, *cells, channels = shape
+    ones, none = (1,) * (3 - len(cells)), (0,) * (3 - len(cells))
+    geometry = *ones, *pool.size, *ones, *pool.strides, *none, *pool.before
+    return (ctypes.c_int64 * 17)(n, *ones, *cells, channels, *ones, *pool.output_size(*cells), *geometry)
 
 
 def _forward(x: torch.Tensor, pool: Pool, relu: bool, keep: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
     """The output and, if asked, which cell of each window won."""
     x = x.detach().contiguous()
-    shape = (x.shape[0], *pool.output_size(x.shape[1], x.shape[2]), x.shape[3])
+    shape = (x.shape[0], *pool.output_size(*x.shape[1:-1]), x.shape[-1])
     y = x.new_empty(shape)
     winner = x.new_empty(shape, dtype=torch.uint8) if keep else None
     compiled().max_pool(_sizes(tuple(x.shape), pool), relu, x.data_ptr(), y.data_ptr(), address(winner))

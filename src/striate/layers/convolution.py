@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from striate.foundation.checks import UserError, check_choice, check_ints
 from striate.foundation.shapes import Shape, Window, product
 from striate.layers.spatial import Spatial, check_data_format, pad
+from striate.layers.structure import autocasts
 from striate.layers.weighted import Weighted
 
 # By the axes of the array that torch sees; series come as pictures. In mixed precision torch casts what these take,
@@ -128,4 +129,7 @@ class Convolution(Spatial, Weighted):
         if max(window.kernel) == 1 and x.shape[1] < FEW_CHANNELS:
             x = x[(slice(None), slice(None), *(slice(None, None, step) for step in stride))]
             stride = (1,) * len(stride)
+        if x.ndim == 5 and 2 in x.shape[2:] and autocasts(x.device.type):
+            # oneDNN 3.12's gradient of the weights in bfloat16 reads what nobody wrote where channels lie last.
+            x, kernel = x.contiguous(), kernel.contiguous()
         return CONVOLVE[x.ndim](x, kernel, bias, stride, padding, window.dilation, groups)

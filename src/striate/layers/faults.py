@@ -4,8 +4,9 @@ import math
 from typing import Any
 
 from striate.foundation.checks import UserError
-from striate.foundation.explain import ExplainedError, explained, is_users
+from striate.foundation.explain import is_users
 from striate.foundation.shapes import Shape, describe
+from striate.foundation.wording import ExplainedError, explained
 from striate.layers.readable import check_device
 from striate.layers.structure import is_shape, shape_of
 

@@ -19,11 +19,8 @@ class GlobalPooling(Spatial):
         super().__init__(**options)
         self.data_format = check_data_format(self.where, data_format)
         self.keepdims = check_flag(self.where, "keepdims", keepdims)
-
-    @property
-    def pooled(self) -> tuple[int, ...]:
-        """The axes that it pools."""
-        return self.sizes(tuple(range(self.rank)))  # type: ignore[return-value]
+        first = 1 if self.channel_axis == -1 else 2
+        self.pooled = tuple(range(first, first + self.axes))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.check_rank(input_shape)

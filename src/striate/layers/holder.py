@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from striate.foundation.checks import UserError, is_int
-from striate.foundation.explain import ExplainedError, describe_value, naming
+from striate.foundation.explain import naming
 from striate.foundation.shapes import describe
+from striate.foundation.wording import ExplainedError, describe_value
 from striate.layers import constraints, initializers, regularizers
 from striate.layers.faults import too_large
 from striate.layers.options import check_weights

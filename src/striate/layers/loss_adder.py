@@ -2,8 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -21,7 +20,6 @@ from striate.layers.structure import mode
 _added: WeakKeyDictionary[torch.nn.Module, list[torch.Tensor]] = WeakKeyDictionary()
 # Whether losses are kept that layers add; None where no layer computes.
 _keeps: ContextVar[bool | None] = ContextVar("_keeps", default=None)
-_NOTHING = contextlib.nullcontext()
 
 
 def anything_added() -> bool:
@@ -29,28 +27,39 @@ def anything_added() -> bool:
     return bool(_added)
 
 
-def forward_pass(layer: torch.nn.Module, training: bool | None) -> AbstractContextManager[None]:
-    """What a call of a layer computes in. The outermost call begins anew: losses of the pass before are forgotten.
+def begin_pass(layer: torch.nn.Module) -> Token[bool | None] | None:
+    """Begin a call of a layer. The outermost call begins anew: losses of the pass before are forgotten.
+
+    Returns:
+        What `end_pass` is to be given; None within another layer's call.
+    """
+    if _keeps.get() is not None:
+        return None
+    if _added:
+        for inner in layer.modules():
+            _added.pop(inner, None)
+    return _keeps.set(True)
+
+
+def end_pass(token: Token[bool | None] | None) -> None:
+    """End the call that `begin_pass` began."""
+    if token is not None:
+        _keeps.reset(token)
+
+
+@contextlib.contextmanager
+def forward_pass(layer: torch.nn.Module, training: bool | None) -> Iterator[None]:
+    """What a call of a layer computes in, from `begin_pass` to `end_pass`.
 
     Args:
         training: The mode of the call; None for that of each layer.
     """
-    if _keeps.get() is None:
-        return _outermost(layer, training)
-    return _NOTHING if training is None else mode(layer, training)
-
-
-@contextlib.contextmanager
-def _outermost(layer: torch.nn.Module, training: bool | None) -> Iterator[None]:
-    if _added:
-        for inner in layer.modules():
-            _added.pop(inner, None)
-    token = _keeps.set(True)
+    token = begin_pass(layer)
     try:
-        with _NOTHING if training is None else mode(layer, training):
+        with contextlib.nullcontext() if training is None else mode(layer, training):
             yield
     finally:
-        _keeps.reset(token)
+        end_pass(token)
 
 
 @contextlib.contextmanager

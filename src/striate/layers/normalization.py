@@ -7,6 +7,8 @@ import torch
 
 from striate.foundation.checks import UserError, check_flag, check_number, is_int
 from striate.foundation.shapes import Shape, describe, product
+from striate.kernels.batch_norm import batch_norm, can_batch_norm, fold_norm
+from striate.kernels.reference import Moving, Rectifier
 from striate.layers import initializers
 from striate.layers.elementwise import Elementwise
 from striate.layers.layer import registry
@@ -162,13 +164,34 @@ class BatchNormalization(Normalizing):
         ):
             got, needs = f"a mask of shape {describe(mask.shape)}", f"{describe(x.shape[:-1])}, the input's but for C"
             raise UserError(self.where, got, needs, "Pass a mask with one truth for every step.")
-        if mask is not None and self.training and self.trainable:
-            return self._normalise_counted(x, mask)
+        if self.training and self.trainable:
+            if mask is not None:
+                return self._normalise_counted(x, mask)
+            if self.axis in (-1, x.ndim - 1) and can_batch_norm(x, self.gamma, self.beta):
+                return self.normalise_batch(x)
         # Any shape as (N, C, 1, cells): for channels-last arrays a view that torch's fast path takes, which it does not
         # take backward for rows and columns.
         moved = x.movedim(self.axis, -1)
         flat = moved.reshape(x.shape[0], 1, moved.shape[1:-1].numel(), moved.shape[-1]).movedim(-1, 1)
         return self._normalise(flat).movedim(1, -1).reshape(moved.shape).movedim(-1, self.axis)
+
+    def normalise_batch(self, x: torch.Tensor, rectifier: Rectifier | None = None) -> torch.Tensor:
+        """By the statistics of the batch, which the moving ones follow, for channels on the last axis.
+
+        Args:
+            x: (N, ..., C).
+            rectifier: ReLU after it, if any.
+        """
+        return batch_norm(x, self.gamma, self.beta, self.epsilon, rectifier, self.moving)[0]
+
+    def scaling(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The factor and the offset of every channel, (C,) each, that the moving statistics come to; no gradient."""
+        return fold_norm(self.moving_mean, self.moving_variance, self.gamma, self.beta, self.epsilon)
+
+    @property
+    def moving(self) -> Moving:
+        """The statistics that follow those of the batches."""
+        return Moving(self.moving_mean, self.moving_variance, self.momentum)
 
     def _normalise(self, x: torch.Tensor) -> torch.Tensor:
         cudnn = torch.backends.cudnn.enabled

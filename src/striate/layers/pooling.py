@@ -10,9 +10,9 @@ from striate.foundation.shapes import Shape, Window, product
 from striate.layers.layer import registry
 from striate.layers.spatial import Spatial, check_data_format, pad
 
-# By the axes of the array that torch sees; series come as pictures.
+# By the axes of the array that torch sees; for the largest value, series come as pictures.
 MAX_POOL = {4: F.max_pool2d, 5: F.max_pool3d}
-AVERAGE_POOL = {4: F.avg_pool2d, 5: F.avg_pool3d}
+AVERAGE_POOL = {3: F.avg_pool1d, 4: F.avg_pool2d, 5: F.avg_pool3d}
 
 
 class Pooling(Spatial):
@@ -73,15 +73,19 @@ class AveragePooling(Pooling):
     """Base of the pools that keep the mean of the cells inside the input."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x, window = self.inward(x), self.inner_window()
+        x, window = x.movedim(self.channel_axis, 1), self.window()
         average = AVERAGE_POOL[x.ndim]
         padded, padding = pad(x, window, self.padding, 0.0)
-        if padded is x:
-            return self.outward(average(x, window.kernel, window.stride, padding, count_include_pad=False))
-        # torch cannot leave out cells padded on one side only: divide by the share of the window that is inside.
+        # torch's average of volumes refuses those that are smaller than the window, padding or not.
+        small = x.ndim == 5 and any(cells < size for cells, size in zip(x.shape[2:], window.kernel, strict=True))
+        if padded is x and not small:
+            y = average(x, window.kernel, window.stride, padding, count_include_pad=False)
+            return y.movedim(1, self.channel_axis)
+        # Nor can it leave out cells padded on one side only: divide by the share of the window that is inside.
         inside, _ = pad(torch.ones_like(x[:1, :1]), window, self.padding, 0.0)
-        share = average(inside, window.kernel, window.stride)
-        return self.outward(average(padded, window.kernel, window.stride) / share)
+        both = [cells for side in reversed(padding) for cells in (side, side)]
+        mean, share = (average(F.pad(array, both), window.kernel, window.stride) for array in (padded, inside))
+        return (mean / share).movedim(1, self.channel_axis)
 
     def flops(self, input_shape: Shape) -> int:
         """A sum over the window and a division, whether or not cells of it lie outside."""

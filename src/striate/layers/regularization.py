@@ -282,7 +282,6 @@ class AlphaDropout(Dropout):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training or not self.rate:
             return x
-        kept = self.draw_kept(x, self.shape_of_noise(x))
-        # Mean and variance of what was 0 and 1, after the replacement, by which it is moved back.
-        factor = ((1 - self.rate) * (1 + self.rate * SATURATION**2)) ** -0.5
-        return factor * (x * kept + SATURATION * (1 - kept)) - factor * SATURATION * self.rate
+        # With SATURATION as its zero, dropout leaves the mean alone, and makes this of a variance of 1.
+        variance = (1 + self.rate * SATURATION**2) / (1 - self.rate)
+        return (super().forward(x - SATURATION) + SATURATION) * variance**-0.5

@@ -87,11 +87,11 @@ class Spatial(Layer):
     def inward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, ..., C) as torch is to see it: (N, C, H, W) or (N, C, D, H, W), the same memory."""
         x = x.movedim(self.channel_axis, 1)
-        return x.unsqueeze(2) if self.axes == 1 else x
+        return x.unsqueeze(2) if self.rank == 3 else x
 
     def outward(self, y: torch.Tensor) -> torch.Tensor:
         """What torch made, with the axes of `data_format`."""
-        y = y.squeeze(2) if self.axes == 1 else y
+        y = y.squeeze(2) if self.rank == 3 else y
         return y.movedim(1, self.channel_axis)
 
     def inner_window(self) -> Window:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from striate.foundation.checks import UserError
-from striate.foundation.explain import explained
 from striate.foundation.nested import flatten, map_structure
 from striate.foundation.shapes import Shape, describe
+from striate.foundation.wording import explained
 from striate.layers.options import arguments_of
 
 if TYPE_CHECKING:

@@ -1,33 +1,68 @@
 """Blocks: layers in a row that one kernel, or a few, do the work of."""
 
-import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 
 from striate.foundation.shapes import padding_cells
-from striate.kernels.batch_norm import batch_norm, scale_channels
 from striate.kernels.conv3x3 import can_conv3x3, conv3x3
 from striate.kernels.conv_global_max import conv_global_max
 from striate.kernels.conv_pool import can_conv_pool, conv_pool
 from striate.kernels.dense import can_dense, dense
-from striate.kernels.library import plain
+from striate.kernels.halves import Products, bfloat16_products
+from striate.kernels.library import FULL, OR_HALF, plain
+from striate.kernels.pointwise import can_pointwise, pointwise
 from striate.kernels.pooling import max_pool
-from striate.kernels.reference import Pool, Rectifier
+from striate.kernels.reference import Pool
 from striate.layers import activation as activations
 from striate.layers.conv import Conv, Conv2D
 from striate.layers.dense import Dense
 from striate.layers.layer import Layer
 from striate.layers.masks import mask_of
-from striate.layers.normalization import BatchNormalization
-from striate.layers.pooling import MaxPooling2D
-from striate.layers.structure import autocasts
+from striate.layers.pooling import MaxPooling
 
 Said = tuple[torch.Tensor, str]
+# Up to which a kernel in float32 is faster than oneDNN in bfloat16 by AVX512-BF16, see LOG.md.
+FEW_CHANNELS = 8  # of the input of a convolution whose gradient nobody asks for
+FEW_ROWS = 64  # that a fully connected layer reads: with more, products take longer than memory
 FORM = ("activation", "data_format", "max_value", "negative_slope", "threshold", "axis", "keepdims")
 """Attributes that say whether a layer belongs in a block; blocks read the others at every call."""
+
+
+class Place:
+    """What a layer's place in a block hangs on, as the plan found it; it can be changed after the plan was made.
+
+    Asked before every call: it is written for speed.
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer, self.kind, self.forward = layer, type(layer), type(layer).forward
+        own = vars(layer)
+        self.options = [(name, own.get(name)) for name in FORM]
+
+    def refusal(self) -> str | None:
+        """Why the layer has to run as it is; None where it need not."""
+        layer, own = self.layer, self.layer.__dict__
+        if type(layer) is not self.kind or self.kind.forward is not self.forward:
+            return f"{layer.where} has been changed"
+        for name, value in self.options:
+            if own.get(name) != value:
+                return f"{layer.where} has been changed"
+        if layer.activity_regularizer is not None:
+            return f"{layer.where} penalises what it gives"
+        for weight in own["_parameters"].values():
+            if weight is not None and not weight.is_cpu:
+                return f"{layer.where} lies elsewhere"
+        hooks = (
+            own["_forward_hooks"] or own["_forward_pre_hooks"] or own["_backward_hooks"] or own["_backward_pre_hooks"]
+        )
+        if hooks or "forward" in own:
+            return f"hooks on {layer.where}"
+        if layer.mixed is not None or layer.dtype != "float32":
+            return f"{layer.where} has a dtype of its own"
+        return None
 
 
 class Block:
@@ -45,7 +80,7 @@ class Block:
     def __init__(self, layers: Sequence[Layer]) -> None:
         self.layers = tuple(layers)
         self.said = "not called yet"
-        self._forms = [_form(layer) for layer in layers]
+        self._places = [Place(layer) for layer in layers]
         self._accepted: torch.Size | None = None
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
@@ -54,7 +89,7 @@ class Block:
         if reason is None:
             if x.shape != self._accepted:
                 self._check(x.shape)
-            y, self.said = self.compute(x)
+            y, self.said = self._in_full(x) if torch.is_autocast_enabled("cpu") else self.compute(x)
             return y
         self.said = f"layers as they are: {reason}"
         for layer in self.layers:
@@ -65,27 +100,37 @@ class Block:
         """The same as the layers, and how it was done."""
         raise NotImplementedError
 
+    def _in_full(self, x: torch.Tensor) -> Said:
+        """As `compute`, in float32 where autocast would have torch compute in bfloat16; so is what comes out."""
+        with torch.autocast("cpu", enabled=False):
+            y, said = self.compute(x.float())
+        return y, f"{said}, in float32"
+
+    def prefers_full(self, x: torch.Tensor, products: Products) -> bool:
+        """Whether float32 is faster than bfloat16, of which the processor has products; without them it always is."""
+        return False
+
     def refusal(self, x: torch.Tensor) -> str | None:
         """Why the layers have to run as they are; None where they need not."""
-        if not plain(x):
+        autocast = torch.is_autocast_enabled("cpu")
+        if not plain(x, dtypes=OR_HALF if autocast else FULL):
             return "no float32 array on the CPU"
         if not x.numel():
             return "an empty batch"
         if mask_of(x) is not None:
             return "a mask"
-        if autocasts("cpu"):
-            return "autocast"
-        for layer, form in zip(self.layers, self._forms, strict=True):
-            if _form(layer) != form:
-                return f"{layer.where} has been changed"
-            if layer.activity_regularizer is not None:
-                return f"{layer.where} penalises what it gives"
-            if not all(weight is None or weight.is_cpu for weight in layer._parameters.values()):
-                return f"{layer.where} lies elsewhere"
-            if _is_watched(layer):
-                return f"hooks on {layer.where}"
-            if layer.mixed is not None or layer.dtype != "float32":
-                return f"{layer.where} has a dtype of its own"
+        if autocast:
+            products = bfloat16_products()
+            if torch.get_autocast_dtype("cpu") is not torch.bfloat16:
+                return "autocast to float16"
+            if products is not Products.NOTHING and not self.prefers_full(x, products):
+                return "bfloat16 is faster"
+        if torch.nn.modules.module._has_any_global_hook():
+            return "hooks on all layers"
+        for place in self._places:
+            reason = place.refusal()
+            if reason is not None:
+                return reason
         return None
 
     def _check(self, shape: torch.Size) -> None:
@@ -98,13 +143,16 @@ class Block:
 
 
 class MaxPool(Block):
-    """Max-pooling over two axes, perhaps after ReLU."""
+    """Max-pooling, perhaps after ReLU."""
 
     name = "max-pooling"
 
-    def __init__(self, layers: Sequence[Layer], pooling: MaxPooling2D, relu: bool) -> None:
+    def __init__(self, layers: Sequence[Layer], pooling: MaxPooling, relu: bool) -> None:
         super().__init__(layers)
         self.pooling, self.relu = pooling, relu
+
+    def prefers_full(self, x: torch.Tensor, products: Products) -> bool:
+        return x.dtype is torch.float32  # else casting costs what the kernel gains
 
     def compute(self, x: torch.Tensor) -> Said:
         return max_pool(x, pool_of(self.pooling, x.shape), self.relu), "one kernel"
@@ -122,12 +170,19 @@ class ConvBlock(Block):
 
 def convolve(conv: Conv, x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor | None, relu: bool = False) -> Said:
     """What the layer's convolution makes with a kernel and a bias, and ReLU if asked, which overwrites it."""
+    if is_product(conv) and can_pointwise(x, kernel, bias):
+        return pointwise(x, kernel, bias, relu), "one product"
     if type(conv) is Conv2D and conv.groups == 1 and conv.strides == conv.dilation_rate == (1, 1):
         rows, columns = padding_of(conv.padding, x.shape, conv.kernel_size, conv.strides)
         if can_conv3x3(x, kernel, bias, (rows, columns)):
             return conv3x3(x, kernel, bias, (rows, columns), relu), "Winograd's convolution"
     y = conv.convolve(conv.inward(x), conv.torchs_kernel(kernel), bias, conv.groups)
     return conv.outward(torch.relu_(y) if relu else y), "torch's convolution"
+
+
+def is_product(conv: Conv) -> bool:
+    """Whether every pixel by itself becomes sums of all of its channels."""
+    return type(conv) is Conv2D and conv.groups == 1 and conv.kernel_size == conv.strides == (1, 1)
 
 
 class Convolution(ConvBlock):
@@ -145,9 +200,12 @@ class ConvMaxPool(ConvBlock):
 
     name = "convolution + ReLU + max-pooling"
 
-    def __init__(self, layers: Sequence[Layer], pooling: MaxPooling2D) -> None:
+    def __init__(self, layers: Sequence[Layer], pooling: MaxPooling) -> None:
         super().__init__(layers)
         self.pooling = pooling
+
+    def prefers_full(self, x: torch.Tensor, products: Products) -> bool:
+        return products is Products.VECTORS and x.shape[-1] <= FEW_CHANNELS and not x.requires_grad
 
     def compute(self, x: torch.Tensor) -> Said:
         padded = self._padded(x)
@@ -184,73 +242,12 @@ class ConvGlobalMax(ConvBlock):
         x = F.pad(x, (0, 0, before, after)) if before or after else x
         return conv_global_max(x, conv.kernel, conv.bias, relu), "one kernel"
 
+    def prefers_full(self, x: torch.Tensor, products: Products) -> bool:
+        return products is Products.VECTORS
+
     def refusal(self, x: torch.Tensor) -> str | None:
         simple = self.conv.strides == self.conv.dilation_rate == (1,) and self.conv.groups == 1
         return super().refusal(x) if simple else "strides, dilation or groups"
-
-
-class Normalization(Block):
-    """Batch normalisation, with ReLU if that follows."""
-
-    name = "batch normalisation"
-
-    def __init__(self, layers: Sequence[Layer], norm: BatchNormalization, rectifier: Rectifier | None) -> None:
-        super().__init__(layers)
-        self.norm, self.rectifier = norm, rectifier
-
-    def refusal(self, x: torch.Tensor) -> str | None:
-        frozen = torch.is_grad_enabled() and not self.in_training
-        if self.norm.axis not in (-1, x.ndim - 1):
-            return "an axis that is not the last"
-        return "gradients through moving statistics" if frozen else super().refusal(x)
-
-    @property
-    def in_training(self) -> bool:
-        """Whether the batch's own statistics count."""
-        return self.norm.training and self.norm.trainable
-
-    def compute(self, x: torch.Tensor) -> Said:
-        if not self.in_training:
-            return scale_channels(x, *self.scaling(), self.rectifier), "moving statistics, one kernel"
-        return self.normalise(x), "statistics of the batch"
-
-    def normalise(self, x: torch.Tensor) -> torch.Tensor:
-        """By the statistics of the batch, which the moving ones follow."""
-        norm = self.norm
-        y, mean, variance = batch_norm(x, norm.gamma, norm.beta, norm.epsilon, self.rectifier)
-        norm.follow(mean, variance)
-        return y
-
-    def scaling(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """The factor and the offset of every channel that the moving statistics come to."""
-        norm = self.norm
-        scale = torch.rsqrt(norm.moving_variance + norm.epsilon)
-        scale = scale if norm.gamma is None else scale * norm.gamma
-        offset = -norm.moving_mean * scale
-        return scale, offset if norm.beta is None else offset + norm.beta
-
-
-class ConvNormalization(Normalization):
-    """Convolution and batch normalisation, with ReLU if that follows; in inference folded into one convolution."""
-
-    name = "convolution + batch normalisation"
-
-    def __init__(self, layers: Sequence[Layer], norm: BatchNormalization, rectifier: Rectifier | None) -> None:
-        super().__init__(layers, norm, rectifier)
-        conv = layers[0]
-        assert isinstance(conv, Conv)
-        self.conv = conv
-
-    def compute(self, x: torch.Tensor) -> Said:
-        conv = self.conv
-        if self.in_training:
-            y, how = convolve(conv, x, conv.kernel, conv.bias)
-            return self.normalise(y), f"{how}, then statistics of the batch"
-        scale, offset = self.scaling()
-        bias = offset if conv.bias is None else offset + conv.bias * scale
-        relu, cap = self.rectifier is not None, math.nan if self.rectifier is None else self.rectifier.cap
-        y, how = convolve(conv, x, conv.kernel * scale, bias, relu and math.isnan(cap))
-        return (y if math.isnan(cap) else y.clamp_(0, cap)), f"{how}, folded into one"
 
 
 class Connected(Block):
@@ -264,6 +261,9 @@ class Connected(Block):
         assert isinstance(layer, Dense)
         self.dense = layer
 
+    def prefers_full(self, x: torch.Tensor, products: Products) -> bool:
+        return products is Products.VECTORS and x.ndim == 2 and len(x) <= FEW_ROWS
+
     def compute(self, x: torch.Tensor) -> Said:
         layer = self.dense
         relu = len(self.layers) == 2 or layer.activation is activations.relu
@@ -275,25 +275,13 @@ class Connected(Block):
 def padding_of(
     padding: str, shape: Sequence[int], kernel: Sequence[int], strides: Sequence[int]
 ) -> list[tuple[int, int]]:
-    """Cells added before and after rows and columns of (N, H, W, C)."""
-    sizes = zip(shape[1:3], kernel, strides, strict=True)
+    """Cells added before and after each axis of (N, ..., C) but the first and the last."""
+    sizes = zip(shape[1:-1], kernel, strides, strict=True)
     return [padding_cells(cells, k, step, padding) for cells, k, step in sizes]
 
 
-def pool_of(layer: MaxPooling2D, shape: Sequence[int]) -> Pool:
+def pool_of(layer: MaxPooling, shape: Sequence[int]) -> Pool:
     """The layer's window over arrays of this shape."""
-    rows, columns = padding_of(layer.padding, shape, layer.pool_size, layer.strides)
-    size, strides = layer.pool_size, layer.strides
-    return Pool((size[0], size[1]), (strides[0], strides[1]), (rows[0], columns[0]), (rows[1], columns[1]))
-
-
-def _form(layer: Layer) -> tuple[Any, ...]:
-    """What a layer's place in a block hangs on; it can be changed after the plan was made."""
-    own = vars(layer)
-    return type(layer), type(layer).forward, *[own.get(name) for name in FORM]
-
-
-def _is_watched(layer: Layer) -> bool:
-    """Whether somebody listens to the layer, or has changed how it computes."""
-    hooks = layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks
-    return bool(hooks) or "forward" in vars(layer) or torch.nn.modules.module._has_any_global_hook()
+    sides = padding_of(layer.padding, shape, layer.pool_size, layer.strides)
+    before, after = zip(*sides, strict=True)
+    return Pool(layer.pool_size, layer.strides, before, after)

@@ -141,7 +141,11 @@ class Graph:
                 kwargs.pop("training", None)
             return node.layer(*args, **kwargs)
 
-        return self._follow(self._bind(inputs, _fit_array), call)
+        return self._follow(self.bind(inputs), call)
+
+    def bind(self, inputs: Any) -> dict[int, Any]:
+        """Arrays in the structure of `self.inputs`, as each of the input symbols (by id) expects them."""
+        return self._bind(inputs, _fit_array)
 
     def shapes(self, inputs: Any) -> dict[int, Shape]:
         """The shape of every symbol (by id) for input shapes in the structure of `self.inputs`.

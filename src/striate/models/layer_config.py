@@ -12,7 +12,7 @@ import torch
 
 from striate.foundation.checks import UnsupportedError, UserError, nearest
 from striate.foundation.custom_objects import INSTEAD_OF_CODE, find_custom
-from striate.foundation.explain import ExplainedError
+from striate.foundation.wording import ExplainedError
 from striate.layers.forms import FUNCTIONAL
 from striate.layers.layer import Layer, registry
 from striate.layers.overrides import BUILD, refuse_files

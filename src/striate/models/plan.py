@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 
@@ -12,24 +13,27 @@ from striate.layers import activation as activations
 from striate.layers.activation_layers import Activation, ReLU
 from striate.layers.conv import Conv, Conv1D, Conv2D, Conv3D
 from striate.layers.dense import Dense
+from striate.layers.depthwise import DepthwiseConv2D
 from striate.layers.global_pooling import GlobalMaxPooling1D
 from striate.layers.layer import Layer
 from striate.layers.normalization import BatchNormalization
-from striate.layers.pooling import MaxPooling2D
+from striate.layers.padding import ZeroPadding2D
+from striate.layers.pooling import MaxPooling, MaxPooling1D, MaxPooling2D, MaxPooling3D
 from striate.layers.symbol import Node, Symbol
 from striate.models.blocks import (
     Block,
     Connected,
     ConvGlobalMax,
     ConvMaxPool,
-    ConvNormalization,
     Convolution,
     MaxPool,
-    Normalization,
 )
+from striate.models.depthwise_blocks import Depthwise, DepthwiseNormalization
+from striate.models.normalization_blocks import ConvNormalization, Normalization
 from striate.ops.operation import Operation
 
 RELU = Rectifier()
+RECTIFIERS: dict[Any, Rectifier] = {activations.relu: RELU, activations.relu6: Rectifier(6.0)}
 WORTH_A_STEP = 2**18  # numbers, so many that they leave the cache between the gradient and the optimizer's step
 
 
@@ -104,6 +108,9 @@ def find_block(layers: Sequence[Layer]) -> Block | None:
     first = layers[0]
     if type(first) in (Conv1D, Conv2D, Conv3D) and first.data_format == "channels_last":
         return _begin_with_conv(layers)
+    begins = type(first) is ZeroPadding2D and first.data_format == "channels_last" and len(layers) > 1
+    if _is_depthwise(layers[begins]):
+        return _begin_with_depthwise(layers, int(begins))
     if type(first) is Dense:
         follows = first.activation is activations.linear and len(layers) > 1 and rectifier_of(layers[1]) is RELU
         return Connected(layers[: 1 + follows])
@@ -141,7 +148,25 @@ def _begin_with_conv(layers: Sequence[Layer]) -> Block | None:
     return Convolution(layers[: 1 + (rectifier_of(rest[0]) is RELU)])
 
 
-def _pooling_with_relu(layers: Sequence[Layer]) -> tuple[MaxPooling2D | None, int]:
+def _is_depthwise(layer: Layer) -> bool:
+    return type(layer) is DepthwiseConv2D and layer.data_format == "channels_last" and layer.depth_multiplier == 1
+
+
+def _begin_with_depthwise(layers: Sequence[Layer], at: int) -> Block:
+    """The layer before the convolution, if it is not the first, puts zeros around."""
+    conv, *rest = layers[at:]
+    assert isinstance(conv, DepthwiseConv2D)
+    normed = conv.activation is activations.linear and bool(rest) and type(rest[0]) is BatchNormalization
+    rectifier, count = RECTIFIERS.get(conv.activation), at + 1 + normed
+    if conv.activation is activations.linear and len(layers) > count:
+        rectifier = rectifier_of(layers[count])
+        count += rectifier is not None
+    if normed:
+        return DepthwiseNormalization(layers[:count], rest[0], rectifier)  # type: ignore[arg-type]
+    return Depthwise(layers[:count], rectifier)
+
+
+def _pooling_with_relu(layers: Sequence[Layer]) -> tuple[MaxPooling | None, int]:
     """Max-pooling with ReLU before or after it, which is the same, and how many layers that are."""
     for relu, pooling in (layers[:2], layers[1::-1]) if len(layers) > 1 else ():
         if _pools(pooling) and rectifier_of(relu) is RELU:
@@ -160,12 +185,12 @@ def rectifier_of(layer: Layer) -> Rectifier | None:
         plain = not options["negative_slope"] and not options["threshold"] and options["max_value"] in (None, 6)
         return None if not plain else RELU if options["max_value"] is None else Rectifier(6.0)
     if type(layer) is Activation:
-        return {activations.relu: RELU, activations.relu6: Rectifier(6.0)}.get(layer.activation)
+        return RECTIFIERS.get(layer.activation)
     return None
 
 
 def _pools(layer: Layer) -> bool:
-    return type(layer) is MaxPooling2D and layer.data_format == "channels_last"
+    return type(layer) in (MaxPooling1D, MaxPooling2D, MaxPooling3D) and layer.data_format == "channels_last"
 
 
 def _followers(nodes: list[Node], outputs: list[Symbol]) -> dict[Node, Node]:

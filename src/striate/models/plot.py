@@ -44,6 +44,12 @@ class Options:
     show_layer_activations: bool = False
     show_trainable: bool = False
 
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if name != "rankdir":
+                check_flag("plot_model", name, value)
+        check_choice("plot_model", "rankdir", self.rankdir, ["TB", "LR"])
+
 
 class ModelPlot:
     """A drawing of a network; notebooks show it.
@@ -115,26 +121,13 @@ def plot_model(
         raise UnsupportedError(where, f"to_file={str(to_file)!r}", needs, "Use .svg: to_file='model.svg'.")
     check_int(where, "dpi", dpi)
     options = Options(
-        check_flag(where, "show_shapes", show_shapes),
-        check_flag(where, "show_dtype", show_dtype),
-        check_flag(where, "show_layer_names", show_layer_names),
-        check_choice(where, "rankdir", rankdir, ["TB", "LR"]),
-        check_flag(where, "expand_nested", expand_nested),
-        check_flag(where, "show_layer_activations", show_layer_activations),
-        check_flag(where, "show_trainable", show_trainable),
+        show_shapes, show_dtype, show_layer_names, rankdir, expand_nested, show_layer_activations, show_trainable
     )
     if getattr(model, "graph", None) is None:
         needs = "a model whose layers are known: functional, or a built Sequential"
         fix = "Give the first layer input_shape=, or call build(input_shape); subclassed models have no drawing."
         raise UserError(where, f"the {type(model).__name__} {getattr(model, 'name', '')!r}", needs, fix)
-    drawing = _Drawing(model, options)
-    width, height = drawing.width + 2 * MARGIN, drawing.height + 2 * MARGIN
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}" font-family="{FONT}" role="img">'
-        f"<title>{html.escape(model.name)}</title>"
-        f'<rect width="100%" height="100%" rx="8" fill="{PAPER}"/>{drawing.svg(MARGIN, MARGIN)}</svg>\n'
-    )
+    svg = _Drawing(model, options).page(model.name)
     if to_file is not None:
         write_text(to_file, svg)
     return ModelPlot(svg)
@@ -201,6 +194,16 @@ class _Drawing:
     def _turn(self, point: Point) -> Point:
         """(x, y) of (along, across)."""
         return (point[1], point[0]) if self.down else point
+
+    def page(self, title: str) -> str:
+        """The drawing as a file of its own."""
+        width, height = self.width + 2 * MARGIN, self.height + 2 * MARGIN
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
+            f'viewBox="0 0 {width:.0f} {height:.0f}" font-family="{FONT}" role="img">'
+            f"<title>{html.escape(title)}</title>"
+            f'<rect width="100%" height="100%" rx="8" fill="{PAPER}"/>{self.svg(MARGIN, MARGIN)}</svg>\n'
+        )
 
     def svg(self, x: float, y: float) -> str:
         lines = "".join(self._line(points, x, y) for points in self.plan.lines)

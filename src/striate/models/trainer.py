@@ -21,6 +21,7 @@ from striate.models.arguments import (
     refuse_leftovers,
     validation_feed,
 )
+from striate.models.program import WORTH_A_PROGRAM, Program
 from striate.models.steps import Steps
 from striate.training import loop, optimizers
 from striate.training.backup import BackupAndRestore, restore_states
@@ -250,7 +251,8 @@ class Trainer(Steps):
         feed = make_feed(x, batch_size=batch_size, steps=steps, where="predict")
         with self._one_pass(feed, callbacks, verbose, steps) as run:
             run.on_predict_begin()
-            outputs = loop.predict(self, feed, callbacks=run, steps=steps, every=self._every)
+            forward = Program(self) if (steps or feed.steps or 0) >= WORTH_A_PROGRAM else self
+            outputs = loop.predict(self, feed, callbacks=run, steps=steps, every=self._every, forward=forward)
             run.on_predict_end()
         return outputs
 

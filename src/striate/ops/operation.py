@@ -8,10 +8,11 @@ from typing import Any
 import torch
 
 from striate.foundation.checks import UserError
-from striate.foundation.explain import FAULTS, ExplainedError, explained, hand_on
+from striate.foundation.explain import FAULTS, hand_on
 from striate.foundation.names import snake_case, unique_name
 from striate.foundation.nested import flatten, map_structure
 from striate.foundation.shapes import Shape, product
+from striate.foundation.wording import ExplainedError, explained
 from striate.layers.layer import Layer
 from striate.layers.structure import is_shape
 from striate.layers.symbol import Node, Symbol, symbols_in

@@ -84,20 +84,26 @@ def class_labels(where: str, y_true: Any, y_pred: torch.Tensor, axis: int = -1) 
 
 
 def class_index(where: str, y_true: torch.Tensor, y_pred: torch.Tensor, axis: int = -1) -> torch.Tensor:
-    """Class numbers as an index along the axis of the classes, which it has, of length one.
+    """Class numbers as an index along the axis of the classes, which it has, of length one; see `whole_classes`."""
+    return whole_classes(where, y_true, y_pred, axis).unsqueeze(axis)
+
+
+def whole_classes(where: str, y_true: torch.Tensor, y_pred: torch.Tensor, axis: int = -1) -> torch.Tensor:
+    """Class numbers as whole numbers that the predictions have classes for.
 
     On the host their range is checked. On a device that would wait for it; `fit` has checked them before.
 
     Raises:
         UserError: There is no such class.
     """
-    index = y_true.long().unsqueeze(axis)
-    if index.device.type == "cpu" and index.numel():
-        low, high = (int(limit) for limit in torch.aminmax(index))
-        if low < 0 or high >= y_pred.shape[axis]:
+    classes = y_true.long()
+    if classes.is_cpu and classes.numel():
+        low, high = torch.aminmax(classes)
+        if low.item() < 0 or high.item() >= y_pred.shape[axis]:
             needs = f"class numbers from 0 to {y_pred.shape[axis] - 1}"
-            raise UserError(where, _span(low, high), needs, "Mend the labels, or give the output more units.")
-    return index
+            fix = "Mend the labels, or give the output more units."
+            raise UserError(where, _span(low.item(), high.item()), needs, fix)
+    return classes
 
 
 def label_kind(where: str, y_true_shape: tuple[Any, ...] | None, y_pred_shape: tuple[Any, ...] | None) -> Kind:

@@ -168,11 +168,20 @@ def evaluate(
 
 
 @torch.no_grad()
-def predict(module: torch.nn.Module, feed: Feed, *, callbacks: Any, steps: int | None = None, every: int = 1) -> Any:
+def predict(
+    module: torch.nn.Module,
+    feed: Feed,
+    *,
+    callbacks: Any,
+    steps: int | None = None,
+    every: int = 1,
+    forward: Callable[[Any], Any] | None = None,
+) -> Any:
     """The network's outputs for all batches, in inference mode, as NumPy arrays.
 
     Args:
         callbacks: Told before and after every batch, or every few, with the outputs for them.
+        forward: Computes what the network does, if not the network itself.
 
     Raises:
         UserError: There was no batch.
@@ -187,7 +196,7 @@ def predict(module: torch.nn.Module, feed: Feed, *, callbacks: Any, steps: int |
     with mode(module, False):
         for number, batch in told(limit(feed.epoch(0), steps), callbacks.on_predict_batch_begin, end, every=every):
             check_finite(batch, number, "predict", feed)
-            parts.append(module(to_device(batch, device).x))
+            parts.append((forward or module)(to_device(batch, device).x))
     if not parts:
         raise UserError("predict", "no batches", "at least one", "Pass data that is not used up.")
     return as_lists(map_structure(_joined, *parts))

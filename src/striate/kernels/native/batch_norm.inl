@@ -11,9 +11,8 @@ struct Rows {
 inline Rows rows_of(int64_t rows, int part, int parts) { return {rows * part / parts, rows * (part + 1) / parts}; }
 inline int parts_of(int64_t numbers, int threads) { return numbers < FEW ? 1 : threads; }
 
-// What comes before the activation, and where the activation hands a gradient on. `cap` is NaN where there is none.
+// What comes before the activation.
 inline V scaled(V x, V scale, V offset) { return multiply_add(x, scale, offset); }
-inline V activated(V x, bool relu_too, V cap) { return relu_too ? least(cap, relu(x)) : x; }
 
 // Calls add(first, second, r, c, n) for every vector of a range of rows, which adds to two sums of its channels.
 template <class Add>
@@ -55,30 +54,9 @@ inline std::unique_ptr<double[]> sum_all(int64_t rows, int64_t channels, int thr
   return sums;
 }
 
-}  // namespace
-
-// The mean and the variance, over all rows, of each channel.
-STRIATE_EXPORT int STRIATE_NAME(moments, ISA)(int64_t rows, int64_t channels, const float* x, float* mean,
-                                               float* variance, int threads) {
-  // Of the differences from the first row: channels far from 0 lose no digits.
-  const auto sums = sum_all(rows, channels, threads, [=](V& sum, V& squares, int64_t r, int64_t c, int n) {
-    const V difference = get(x + r * channels + c, n) - get(x + c, n);
-    sum = sum + difference;
-    squares = multiply_add(difference, difference, squares);
-  });
-  if (!sums) return NO_MEMORY;
-  for (int64_t c = 0; c < channels; c++) {
-    const double shift = sums[c] / rows, square = sums[channels + c] / rows - shift * shift;
-    mean[c] = static_cast<float>(shift + x[c]);
-    variance[c] = static_cast<float>(square < 0 ? 0 : square);
-  }
-  return 0;
-}
-
 // y = x scale + offset, by channel, with ReLU up to `cap` if asked.
-STRIATE_EXPORT int STRIATE_NAME(scale_channels, ISA)(int64_t rows, int64_t channels, const float* x, const float* scale,
-                                                      const float* offset, int relu_too, float cap, float* y,
-                                                      int threads) {
+inline void scale_rows(int64_t rows, int64_t channels, const float* x, const float* scale, const float* offset,
+                       bool relu_too, float cap, float* y, int threads) {
   const int parts = parts_of(rows * channels, threads);
   const V most = fill(cap);
 #pragma omp parallel for schedule(static) num_threads(parts)
@@ -92,16 +70,80 @@ STRIATE_EXPORT int STRIATE_NAME(scale_channels, ISA)(int64_t rows, int64_t chann
       }
     }
   }
+}
+
+// What a channel of this mean and variance is multiplied by, and what is added then.
+struct Channel {
+  float factor, scale, offset;  // of these, factor is one over the deviation
+};
+inline Channel channel_of(double mean, double variance, const float* gamma, const float* beta, double epsilon) {
+  const double factor = 1 / std::sqrt(variance + epsilon), scale = gamma ? factor * *gamma : factor;
+  return {static_cast<float>(factor), static_cast<float>(scale), static_cast<float>((beta ? *beta : 0) - mean * scale)};
+}
+
+// A number that moves by a share of its distance from another; the other itself, where the share is 1.
+inline float moved(float from, float to, float share) {
+  return share < 0.5f ? from + share * (to - from) : to - (to - from) * (1 - share);
+}
+
+}  // namespace
+
+// Of each channel its moments, mean and variance in two rows, and what they come to, factor, scale and offset in three;
+// y of these; and moving statistics, unless they are null, move by `share` towards those of the batch.
+STRIATE_EXPORT int STRIATE_NAME(batch_norm, ISA)(int64_t rows, int64_t channels, const float* x, const float* gamma,
+                                                  const float* beta, double epsilon, int relu_too, float cap,
+                                                  float* moving_mean, float* moving_variance, float share,
+                                                  float* moments, float* scaling, float* y, int threads) {
+  // Of the differences from the first row: channels far from 0 lose no digits.
+  const auto sums = sum_all(rows, channels, threads, [=](V& sum, V& squares, int64_t r, int64_t c, int n) {
+    const V difference = get(x + r * channels + c, n) - get(x + c, n);
+    sum = sum + difference;
+    squares = multiply_add(difference, difference, squares);
+  });
+  if (!sums) return NO_MEMORY;
+  float *mean = moments, *variance = moments + channels;
+  float *factor = scaling, *scale = factor + channels, *offset = scale + channels;
+  for (int64_t c = 0; c < channels; c++) {
+    const double shift = sums[c] / rows, square = sums[channels + c] / rows - shift * shift;
+    mean[c] = static_cast<float>(shift + x[c]);
+    variance[c] = static_cast<float>(square < 0 ? 0 : square);
+    const Channel of = channel_of(mean[c], variance[c], gamma ? gamma + c : nullptr, beta ? beta + c : nullptr, epsilon);
+    factor[c] = of.factor;
+    scale[c] = of.scale;
+    offset[c] = of.offset;
+    if (moving_mean) moving_mean[c] = moved(moving_mean[c], mean[c], share);
+    if (moving_variance) moving_variance[c] = moved(moving_variance[c], variance[c], share);
+  }
+  scale_rows(rows, channels, x, scale, offset, relu_too, cap, y, threads);
   return 0;
 }
 
-// The gradients of x (unless it is null), of scale before the division by the deviation (gamma) and of offset (beta).
-// `scale` and `offset` are those that made y; `factor` is one over the deviation.
+// Scale and offset of each channel, in two rows of `found`, that its statistics come to.
+STRIATE_EXPORT int STRIATE_NAME(fold_norm, ISA)(int64_t channels, const float* mean, const float* variance,
+                                                 const float* gamma, const float* beta, double epsilon, float* found,
+                                                 int) {
+  for (int64_t c = 0; c < channels; c++) {
+    const Channel of = channel_of(mean[c], variance[c], gamma ? gamma + c : nullptr, beta ? beta + c : nullptr, epsilon);
+    found[c] = of.scale;
+    found[channels + c] = of.offset;
+  }
+  return 0;
+}
+
+// y = x scale + offset, by channel, with ReLU up to `cap` if asked.
+STRIATE_EXPORT int STRIATE_NAME(scale_channels, ISA)(int64_t rows, int64_t channels, const float* x, const float* scale,
+                                                      const float* offset, int relu_too, float cap, float* y,
+                                                      int threads) {
+  scale_rows(rows, channels, x, scale, offset, relu_too, cap, y, threads);
+  return 0;
+}
+
+// The gradients of x (unless it is null), gamma and beta; moments and scaling are those that made y.
 STRIATE_EXPORT int STRIATE_NAME(batch_norm_backward, ISA)(int64_t rows, int64_t channels, const float* x,
-                                                           const float* dy, const float* scale, const float* offset,
-                                                           const float* mean, const float* factor, int relu_too,
-                                                           float cap, float* dx, float* dgamma, float* dbeta,
-                                                           int threads) {
+                                                           const float* dy, const float* moments, const float* scaling,
+                                                           int relu_too, float cap, float* dx, float* dgamma,
+                                                           float* dbeta, int threads) {
+  const float *mean = moments, *factor = scaling, *scale = factor + channels, *offset = scale + channels;
   const V most = fill(cap);
   const auto gradient = [=](V value, int64_t at, int64_t c, int n) {
     const V arrived = get(dy + at, n);

@@ -25,6 +25,47 @@ inline void add_scaled(float* to, const float* from, float factor, int64_t count
   }
 }
 
+// Weights (filters, taps) in panels (panels, taps, PANEL), zeros behind the last filter.
+inline Scratch packed_in_panels(const float* weights, int64_t filters, int64_t taps) {
+  Scratch to = zeroed(panels_of(filters) * taps * PANEL);
+  for (int64_t f = 0; to && f < filters; f++)
+    for (int64_t t = 0; t < taps; t++) to[(f / PANEL * taps + t) * PANEL + f % PANEL] = weights[f * taps + t];
+  return to;
+}
+
+// y of x and weights in panels; threads share out items and panels.
+int conv_global_max_forward(const SeriesSizes& s, const float* x, const float* panels, const float* bias, bool relu_too,
+                            float* y, uint8_t* won, int threads) {
+  const int64_t places = s.l - s.k + 1, depth = s.k * s.c, bytes = bytes_for(s.filters), count = panels_of(s.filters);
+  const Scratch all_values = scratch(threads * places * PANEL);
+  if (!all_values) return NO_MEMORY;
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (int part = 0; part < threads; part++) {
+    float* values = all_values.get() + part * places * PANEL;
+    for (int64_t at = s.n * count * part / threads; at < s.n * count * (part + 1) / threads; at++) {
+      const int64_t item = at / count, panel = at % count, first = panel * PANEL, wide = std::min(PANEL, s.filters - first);
+      for (int64_t deep = 0; deep < depth; deep += DEPTH)
+        multiply(places, rounded_up(wide, LANES), std::min(DEPTH, depth - deep), Rowwise{x + item * s.l * s.c + deep, s.c},
+                 panels + (panel * depth + deep) * PANEL, PANEL, values, PANEL, deep == 0);
+      float* greatest = y + item * s.filters + first;
+      for (int64_t f = 0; f < wide; f += LANES) {
+        const int n = static_cast<int>(std::min<int64_t>(LANES, wide - f));
+        V best = fill(-INFINITY);
+        for (int64_t place = 0; place < places; place++) best = greater(get(values + place * PANEL + f, n), best);
+        put(greatest + f, best, n);
+      }
+      for (int64_t place = 0; won && place < places; place++)
+        mark_winners(values + place * PANEL, greatest, wide, won + (item * places + place) * bytes + first / 8);
+      for (int64_t f = 0; f < wide; f += LANES) {
+        const int n = static_cast<int>(std::min<int64_t>(LANES, wide - f));
+        const V sum = bias ? get(greatest + f, n) + get(bias + first + f, n) : get(greatest + f, n);
+        put(greatest + f, relu_too ? relu(sum) : sum, n);
+      }
+    }
+  }
+  return 0;
+}
+
 }  // namespace
 
 // y (N, filters) of x (N, L, C) and weights (filters, k, C), and, unless it is null, a bit for each place and filter,
@@ -33,34 +74,8 @@ STRIATE_EXPORT int STRIATE_NAME(conv_global_max, ISA)(const SeriesSizes* sizes, 
                                                        const float* bias, int relu_too, float* y, uint8_t* won,
                                                        int threads) {
   const SeriesSizes& s = *sizes;
-  const int64_t places = s.l - s.k + 1, depth = s.k * s.c, bytes = bytes_for(s.filters);
-  const int64_t width = rounded_up(s.filters, LANES);
-  const Scratch by_tap = packed(weights, s.filters, depth, width), all_values = scratch(threads * places * width);
-  if (!by_tap || !all_values) return NO_MEMORY;
-#pragma omp parallel for schedule(static) num_threads(threads)
-  for (int part = 0; part < threads; part++) {
-    float* values = all_values.get() + part * places * width;
-    for (int64_t item = s.n * part / threads; item < s.n * (part + 1) / threads; item++) {
-      for (int64_t at = 0; at < depth; at += DEPTH)
-        multiply(places, width, std::min(DEPTH, depth - at), Rowwise{x + item * s.l * s.c + at, s.c},
-                 by_tap.get() + at * width, width, values, width, at == 0);
-      float* greatest = y + item * s.filters;
-      for (int64_t f = 0; f < s.filters; f += LANES) {
-        const int n = static_cast<int>(std::min<int64_t>(LANES, s.filters - f));
-        V best = fill(-INFINITY);
-        for (int64_t place = 0; place < places; place++) best = greater(get(values + place * width + f, n), best);
-        put(greatest + f, best, n);
-      }
-      for (int64_t place = 0; won && place < places; place++)
-        mark_winners(values + place * width, greatest, s.filters, won + (item * places + place) * bytes);
-      for (int64_t f = 0; f < s.filters; f += LANES) {
-        const int n = static_cast<int>(std::min<int64_t>(LANES, s.filters - f));
-        const V sum = bias ? get(greatest + f, n) + get(bias + f, n) : get(greatest + f, n);
-        put(greatest + f, relu_too ? relu(sum) : sum, n);
-      }
-    }
-  }
-  return 0;
+  const Scratch panels = packed_in_panels(weights, s.filters, s.k * s.c);
+  return panels ? conv_global_max_forward(s, x, panels.get(), bias, relu_too, y, won, threads) : NO_MEMORY;
 }
 
 // The gradients of x, of the weights and of the bias, each unless it is null.

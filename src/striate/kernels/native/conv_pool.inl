@@ -130,17 +130,10 @@ inline Tile tile_for(int64_t rows, int64_t taps) {
   return *best;
 }
 
-}  // namespace
-
-// y (N, (h - kh + 1) / 2, (w - kw + 1) / 2, filters) of x and weights (filters, kh, kw, c), and, unless it is null,
-// which of its four cells won.
-STRIATE_EXPORT int STRIATE_NAME(conv_pool, ISA)(const ConvPoolSizes* sizes, const float* x, const float* weights,
-                                                 const float* bias, float* y, uint8_t* winner, int threads) {
-  const ConvPoolSizes& s = *sizes;
+// y of x, weights (taps, filters) and a bias for each filter, both filled up to whole vectors with zeros.
+void conv_pool_forward(const ConvPoolSizes& s, const float* x, const float* by_tap, const float* biases, float* y,
+                       uint8_t* winner, int threads) {
   const int64_t width = rounded_up(s.filters, LANES), oh = (s.h - s.kh + 1) / 2, ow = (s.w - s.kw + 1) / 2;
-  const Scratch by_tap = packed(weights, s.filters, s.kh * s.kw * s.c, width), biases = zeroed(width);
-  if (!by_tap || !biases) return NO_MEMORY;
-  if (bias) std::memcpy(biases.get(), bias, s.filters * sizeof(float));
 #pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
   for (int64_t item = 0; item < s.n; item++) {
     for (int64_t i = 0; i < oh; i++) {
@@ -148,13 +141,27 @@ STRIATE_EXPORT int STRIATE_NAME(conv_pool, ISA)(const ConvPoolSizes* sizes, cons
       const int64_t out = (item * oh + i) * ow * s.filters;
       int64_t j = 0;
       for (; j + BLOCK_CELLS <= ow; j += BLOCK_CELLS)
-        conv_pool_cells<BLOCK_CELLS>(s, band + 2 * j * s.c, by_tap.get(), biases.get(), width, y + out + j * s.filters,
+        conv_pool_cells<BLOCK_CELLS>(s, band + 2 * j * s.c, by_tap, biases, width, y + out + j * s.filters,
                                      winner ? winner + out + j * s.filters : nullptr);
       for (; j < ow; j++)
-        conv_pool_cells<1>(s, band + 2 * j * s.c, by_tap.get(), biases.get(), width, y + out + j * s.filters,
+        conv_pool_cells<1>(s, band + 2 * j * s.c, by_tap, biases, width, y + out + j * s.filters,
                            winner ? winner + out + j * s.filters : nullptr);
     }
   }
+}
+
+}  // namespace
+
+// y (N, (h - kh + 1) / 2, (w - kw + 1) / 2, filters) of x and weights (filters, kh, kw, c), and, unless it is null,
+// which of its four cells won.
+STRIATE_EXPORT int STRIATE_NAME(conv_pool, ISA)(const ConvPoolSizes* sizes, const float* x, const float* weights,
+                                                 const float* bias, float* y, uint8_t* winner, int threads) {
+  const ConvPoolSizes& s = *sizes;
+  const int64_t width = rounded_up(s.filters, LANES);
+  const Scratch by_tap = packed(weights, s.filters, s.kh * s.kw * s.c, width), biases = zeroed(width);
+  if (!by_tap || !biases) return NO_MEMORY;
+  if (bias) std::memcpy(biases.get(), bias, s.filters * sizeof(float));
+  conv_pool_forward(s, x, by_tap.get(), biases.get(), y, winner, threads);
   return 0;
 }
 

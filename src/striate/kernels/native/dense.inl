@@ -120,12 +120,13 @@ inline void transpose_block(const float* from, int64_t row, int64_t rows, int64_
     for (int64_t j = 0; j < columns; j++) to[j * to_row + i] = from[i * row + j];
 }
 
-// A gradient where ReLU hands it on, else 0.
-inline Scratch masked_by(const float* y, const float* dy, int64_t count) {
+// A gradient where ReLU, up to `cap` if that is no NaN, hands it on, else 0.
+inline Scratch masked_by(const float* y, const float* dy, int64_t count, float cap = NAN) {
   Scratch to = scratch(count);
+  const V most = fill(cap);
   for (int64_t i = 0; to && i < count; i += LANES) {
     const int rest = static_cast<int>(std::min<int64_t>(LANES, count - i));
-    put(to.get() + i, keep(passes(get(y + i, rest)), get(dy + i, rest)), rest);
+    put(to.get() + i, keep(passes(get(y + i, rest), most), get(dy + i, rest)), rest);
   }
   return to;
 }

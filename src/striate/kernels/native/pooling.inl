@@ -1,119 +1,146 @@
-// Max-pooling of (N, H, W, C) with ReLU before or after it, which is the same, and its gradient.
+// Max-pooling over one to three axes with ReLU before or after it, which is the same, and its gradient.
 
 namespace {
 
 struct PoolSizes {
-  int64_t n, h, w, c;      // the input
-  int64_t oh, ow;          // the output
-  int64_t kh, kw, sh, sw;  // the window, and by how much it moves
-  int64_t top, left;       // how many cells of it lie outside at the start; they never win
+  int64_t n, in[3], c, out[3];            // (N, D, H, W, C); axes that are not there have size 1
+  int64_t window[3], steps[3], before[3];  // before: cells of the window outside at the start; they never win
+
+  int64_t rows() const { return n * out[0] * out[1]; }
+  int64_t cell(int64_t plane, int64_t row, int64_t column) const {
+    return (plane * window[1] + row) * window[2] + column;
+  }
 };
 
+struct Range {
+  int64_t begin, end;
+};
+
+// A row of the output, or of the input.
+struct Row {
+  int64_t item, at[2];
+
+  Row(const int64_t* cells, int64_t row) : item(row / (cells[0] * cells[1])), at{row / cells[1] % cells[0], row % cells[1]} {}
+};
+
+// The cells of a window that lie inside, counted from its first.
+inline Range inside(const PoolSizes& s, int axis, int64_t at) {
+  const int64_t first = at * s.steps[axis] - s.before[axis];
+  return {std::max<int64_t>(0, -first), std::min(s.window[axis], s.in[axis] - first)};
+}
+
 // The greatest of a window, and which of its cells that was, counted along its rows.
-// K is the window's size where the compiler knows it, else 0.
+// K is its rows and columns, all inside and of one plane, where the compiler knows them, else 0.
 template <int K, bool RELU, bool KEEP>
-inline void pool_cell(const PoolSizes& s, const float* x, int64_t first_row, int64_t last_row, int64_t first_column,
-                      int64_t last_column, int64_t kw, float* y, uint8_t* winner) {
+inline void pool_cell(const PoolSizes& s, const float* x, Range planes, Range rows, Range columns, float* y,
+                      uint8_t* winner) {
+  const int64_t row = s.in[2] * s.c, plane = s.in[1] * row;
+  if (K) planes = {0, 1}, rows = columns = {0, K};
   for (int64_t c = 0; c < s.c; c += LANES) {
     const int n = static_cast<int>(std::min<int64_t>(LANES, s.c - c));
     V best = fill(-INFINITY);
-    I index = same(static_cast<int>(first_row * kw + first_column));
-    for (int64_t i = K ? 0 : first_row; i < (K ? K : last_row); i++) {
-      for (int64_t j = K ? 0 : first_column; j < (K ? K : last_column); j++) {
-        const float* cell = x + (i * s.w + j) * s.c + c;
-        const V value = n == LANES ? load(cell) : load_some(cell, n);
-        const M better = wins(value, best);
-        best = choose(better, value, best);
-        if (KEEP) index = choose(better, same(static_cast<int>(i * kw + j)), index);
-      }
-    }
-    if (RELU) best = relu(best);
-    if (n == LANES) store(y + c, best);
-    else store_some(y + c, best, n);
+    I index = same(static_cast<int>(s.cell(planes.begin, rows.begin, columns.begin)));
+    for (int64_t h = planes.begin; h < planes.end; h++)
+      for (int64_t i = rows.begin; i < rows.end; i++)
+        for (int64_t j = columns.begin; j < columns.end; j++) {
+          const V value = get(x + h * plane + i * row + j * s.c + c, n);
+          const M better = wins(value, best);
+          best = choose(better, value, best);
+          if (KEEP) index = choose(better, same(static_cast<int>(K ? i * K + j : s.cell(h, i, j))), index);
+        }
+    put(y + c, RELU ? relu(best) : best, n);
     if (KEEP) store_bytes(winner + c, index, n);
   }
 }
 
 template <bool RELU, bool KEEP>
 void max_pool_forward(const PoolSizes& s, const float* x, float* y, uint8_t* winner, int threads) {
-#pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
-  for (int64_t item = 0; item < s.n; item++) {
-    for (int64_t i = 0; i < s.oh; i++) {
-      const int64_t row = i * s.sh - s.top;
-      const int64_t first_row = std::max<int64_t>(0, -row), last_row = std::min(s.kh, s.h - row);
-      for (int64_t j = 0; j < s.ow; j++) {
-        const int64_t column = j * s.sw - s.left;
-        const int64_t first = std::max<int64_t>(0, -column), last = std::min(s.kw, s.w - column);
-        const float* corner = x + ((item * s.h + row) * s.w + column) * s.c;
-        const int64_t out = ((item * s.oh + i) * s.ow + j) * s.c;
-        const bool two = s.kh == 2 && s.kw == 2 && first_row == 0 && last_row == 2 && first == 0 && last == 2;
-        uint8_t* won = KEEP ? winner + out : nullptr;
-        if (two) pool_cell<2, RELU, KEEP>(s, corner, 0, 2, 0, 2, 2, y + out, won);
-        else pool_cell<0, RELU, KEEP>(s, corner, first_row, last_row, first, last, s.kw, y + out, won);
-      }
+  const int64_t rows = s.rows();
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (int64_t number = 0; number < rows; number++) {
+    const Row row(s.out, number);
+    const int64_t plane = row.at[0] * s.steps[0] - s.before[0], line = row.at[1] * s.steps[1] - s.before[1];
+    const Range of_planes = inside(s, 0, row.at[0]), of_rows = inside(s, 1, row.at[1]);
+    for (int64_t j = 0; j < s.out[2]; j++) {
+      const int64_t column = j * s.steps[2] - s.before[2];
+      const Range columns = inside(s, 2, j);
+      const float* corner = x + (((row.item * s.in[0] + plane) * s.in[1] + line) * s.in[2] + column) * s.c;
+      const int64_t out = (number * s.out[2] + j) * s.c;
+      const bool whole = of_rows.begin == 0 && of_rows.end == 2 && columns.begin == 0 && columns.end == 2;
+      const bool two = whole && s.window[0] == 1 && s.window[1] == 2 && s.window[2] == 2;
+      uint8_t* won = KEEP ? winner + out : nullptr;
+      (two ? pool_cell<2, RELU, KEEP> : pool_cell<0, RELU, KEEP>)(s, corner, of_planes, of_rows, columns, y + out, won);
     }
   }
+}
+
+// Which cells of the input a window writes, counted from its first, where windows do not overlap: up to the next window's.
+inline Range share(const PoolSizes& s, int axis, int64_t at) {
+  const int64_t first = at * s.steps[axis] - s.before[axis];
+  return {at == 0 ? -first : 0, at + 1 == s.out[axis] ? s.in[axis] - first : s.steps[axis]};
 }
 
 // Each window hands its gradient to the cell that won, and zeros to the rest. Windows do not overlap: every cell of
 // the input belongs to one of them, or to none, and is written once.
 template <bool RELU>
 void max_pool_scatter(const PoolSizes& s, const float* y, const uint8_t* winner, const float* dy, float* dx, int threads) {
-#pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
-  for (int64_t item = 0; item < s.n; item++) {
-    for (int64_t i = 0; i < s.oh; i++) {
-      const int64_t row = i * s.sh - s.top;
-      const int64_t begin_row = i == 0 ? 0 : row, end_row = i + 1 == s.oh ? s.h : row + s.sh;
-      for (int64_t j = 0; j < s.ow; j++) {
-        const int64_t column = j * s.sw - s.left;
-        const int64_t begin = j == 0 ? 0 : column, end = j + 1 == s.ow ? s.w : column + s.sw;
-        const int64_t out = ((item * s.oh + i) * s.ow + j) * s.c;
-        for (int64_t c = 0; c < s.c; c += LANES) {
-          const int n = static_cast<int>(std::min<int64_t>(LANES, s.c - c));
-          V gradient = n == LANES ? load(dy + out + c) : load_some(dy + out + c, n);
-          if (RELU) gradient = keep(passes(n == LANES ? load(y + out + c) : load_some(y + out + c, n)), gradient);
-          const I index = load_bytes(winner + out + c, n);
-          for (int64_t h = begin_row; h < end_row; h++) {
-            for (int64_t w = begin; w < end; w++) {
-              const bool inside = h - row < s.kh && w - column < s.kw;
-              const int cell = static_cast<int>((h - row) * s.kw + w - column);
-              const V part = inside ? keep(equal(index, cell), gradient) : zeros();
-              float* to = dx + ((item * s.h + h) * s.w + w) * s.c + c;
-              if (n == LANES) store(to, part);
-              else store_some(to, part, n);
+  const int64_t rows = s.rows(), line = s.in[2] * s.c, sheet = s.in[1] * line;
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (int64_t number = 0; number < rows; number++) {
+    const Row row(s.out, number);
+    const Range of_planes = share(s, 0, row.at[0]), of_rows = share(s, 1, row.at[1]);
+    for (int64_t j = 0; j < s.out[2]; j++) {
+      const Range columns = share(s, 2, j);
+      const int64_t out = (number * s.out[2] + j) * s.c;
+      float* corner = dx + row.item * s.in[0] * sheet + (row.at[0] * s.steps[0] - s.before[0]) * sheet +
+                      (row.at[1] * s.steps[1] - s.before[1]) * line + (j * s.steps[2] - s.before[2]) * s.c;
+      for (int64_t c = 0; c < s.c; c += LANES) {
+        const int n = static_cast<int>(std::min<int64_t>(LANES, s.c - c));
+        V gradient = get(dy + out + c, n);
+        if (RELU) gradient = keep(passes(get(y + out + c, n)), gradient);
+        const I index = load_bytes(winner + out + c, n);
+        for (int64_t h = of_planes.begin; h < of_planes.end; h++)
+          for (int64_t i = of_rows.begin; i < of_rows.end; i++)
+            for (int64_t k = columns.begin; k < columns.end; k++) {
+              const bool seen = h < s.window[0] && i < s.window[1] && k < s.window[2];
+              const V part = seen ? keep(equal(index, static_cast<int>(s.cell(h, i, k))), gradient) : zeros();
+              put(corner + h * sheet + i * line + k * s.c + c, part, n);
             }
-          }
-        }
       }
     }
   }
 }
 
+// The windows that see a cell.
+inline Range seeing(const PoolSizes& s, int axis, int64_t cell) {
+  const int64_t before = cell + s.before[axis] - s.window[axis];
+  return {before < 0 ? 0 : before / s.steps[axis] + 1, std::min(s.out[axis], (cell + s.before[axis]) / s.steps[axis] + 1)};
+}
+
 // Each cell of the input collects from the windows that it won. For windows that overlap.
 template <bool RELU>
 void max_pool_gather(const PoolSizes& s, const float* y, const uint8_t* winner, const float* dy, float* dx, int threads) {
-#pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
-  for (int64_t item = 0; item < s.n; item++) {
-    for (int64_t h = 0; h < s.h; h++) {
-      const int64_t below = h + s.top - s.kh;
-      const int64_t first_row = below < 0 ? 0 : below / s.sh + 1, last_row = std::min(s.oh, (h + s.top) / s.sh + 1);
-      for (int64_t w = 0; w < s.w; w++) {
-        const int64_t before = w + s.left - s.kw;
-        const int64_t first = before < 0 ? 0 : before / s.sw + 1, last = std::min(s.ow, (w + s.left) / s.sw + 1);
-        for (int64_t c = 0; c < s.c; c += LANES) {
-          const int n = static_cast<int>(std::min<int64_t>(LANES, s.c - c));
-          V sum = zeros();
-          for (int64_t i = first_row; i < last_row; i++) {
-            for (int64_t j = first; j < last; j++) {
-              const int64_t out = ((item * s.oh + i) * s.ow + j) * s.c + c;
-              const int cell = static_cast<int>((h + s.top - i * s.sh) * s.kw + w + s.left - j * s.sw);
-              V gradient = keep(equal(load_bytes(winner + out, n), cell), load_some(dy + out, n));
-              if (RELU) gradient = keep(passes(load_some(y + out, n)), gradient);
+  const int64_t rows = s.n * s.in[0] * s.in[1];
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (int64_t number = 0; number < rows; number++) {
+    const Row row(s.in, number);
+    const Range planes = seeing(s, 0, row.at[0]), lines = seeing(s, 1, row.at[1]);
+    for (int64_t w = 0; w < s.in[2]; w++) {
+      const Range columns = seeing(s, 2, w);
+      for (int64_t c = 0; c < s.c; c += LANES) {
+        const int n = static_cast<int>(std::min<int64_t>(LANES, s.c - c));
+        V sum = zeros();
+        for (int64_t h = planes.begin; h < planes.end; h++)
+          for (int64_t i = lines.begin; i < lines.end; i++)
+            for (int64_t j = columns.begin; j < columns.end; j++) {
+              const int64_t out = (((row.item * s.out[0] + h) * s.out[1] + i) * s.out[2] + j) * s.c + c;
+              const int64_t cell = s.cell(row.at[0] + s.before[0] - h * s.steps[0], row.at[1] + s.before[1] - i * s.steps[1],
+                                          w + s.before[2] - j * s.steps[2]);
+              V gradient = keep(equal(load_bytes(winner + out, n), static_cast<int>(cell)), get(dy + out, n));
+              if (RELU) gradient = keep(passes(get(y + out, n)), gradient);
               sum = sum + gradient;
             }
-          }
-          store_some(dx + ((item * s.h + h) * s.w + w) * s.c + c, sum, n);
-        }
+        put(dx + (number * s.in[2] + w) * s.c + c, sum, n);
       }
     }
   }
@@ -138,7 +165,8 @@ STRIATE_EXPORT int STRIATE_NAME(max_pool, ISA)(const PoolSizes* s, int relu_too,
 STRIATE_EXPORT int STRIATE_NAME(max_pool_backward, ISA)(const PoolSizes* s, int relu_too, const float* y,
                                                          const uint8_t* winner, const float* dy, float* dx,
                                                          int threads) {
-  const bool apart = s->sh >= s->kh && s->sw >= s->kw;
+  bool apart = true;
+  for (int a = 0; a < 3; a++) apart = apart && s->steps[a] >= s->window[a];
   if (apart) (relu_too ? max_pool_scatter<true> : max_pool_scatter<false>)(*s, y, winner, dy, dx, threads);
   else (relu_too ? max_pool_gather<true> : max_pool_gather<false>)(*s, y, winner, dy, dx, threads);
   return 0;

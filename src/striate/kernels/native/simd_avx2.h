@@ -57,3 +57,9 @@ inline void store_bytes(uint8_t* p, I x, int n) {
 inline V pick(const float* four, I which) {
   return _mm256_permutevar_ps(_mm256_broadcast_ps(reinterpret_cast<const __m128*>(four)), which);
 }
+// The bits of numbers as whole numbers, and back.
+inline I bits_of(V x) { return _mm256_castps_si256(x); }
+inline V of_bits(I x) { return _mm256_castsi256_ps(x); }
+inline I plus(I a, I b) { return _mm256_add_epi32(a, b); }
+template <int BITS>
+inline I shifted_left(I a) { return _mm256_slli_epi32(a, BITS); }

@@ -55,3 +55,9 @@ inline void store_bytes(uint8_t* p, I x, int n) {
 inline V pick(const float* four, I which) {
   return _mm512_permutevar_ps(_mm512_broadcast_f32x4(_mm_loadu_ps(four)), which);
 }
+// The bits of numbers as whole numbers, and back.
+inline I bits_of(V x) { return _mm512_castps_si512(x); }
+inline V of_bits(I x) { return _mm512_castsi512_ps(x); }
+inline I plus(I a, I b) { return _mm512_add_epi32(a, b); }
+template <int BITS>
+inline I shifted_left(I a) { return _mm512_slli_epi32(a, BITS); }

@@ -67,3 +67,15 @@ inline V pick(const float* four, I which) {
   for (int i = 0; i < LANES; i++) x[i] = four[which[i]];
   return x;
 }
+// The bits of numbers as whole numbers, and back.
+inline I bits_of(V x) { return reinterpret_cast<I>(x); }
+inline V of_bits(I x) { return reinterpret_cast<V>(x); }
+inline I plus(I a, I b) {
+  typedef uint32_t U __attribute__((vector_size(16)));
+  return reinterpret_cast<I>(reinterpret_cast<U>(a) + reinterpret_cast<U>(b));
+}
+template <int BITS>
+inline I shifted_left(I a) {
+  typedef uint32_t U __attribute__((vector_size(16)));
+  return reinterpret_cast<I>(reinterpret_cast<U>(a) << BITS);
+}

@@ -36,4 +36,15 @@ inline void put(float* p, V x, int n) {
   else store_some(p, x, n);
 }
 
+// ReLU, if asked, up to a cap, which is NaN where there is none.
+inline V activated(V x, bool relu_too, V cap) { return relu_too ? least(cap, relu(x)) : x; }
+
+// What is done to sums before they are written: a bias, an array that lies as the output does, and ReLU up to `cap`, each
+// if asked.
+struct Epilogue {
+  const float *bias, *added;
+  bool relu_too;
+  float cap;
+};
+
 }  // namespace

@@ -156,9 +156,10 @@ inline Scratch transform_weights_across(const float* weights, int64_t outer, int
   return to;
 }
 
-// Products (places, count, width) of the tiles from `from` on, as the output, with bias and ReLU.
+// Products (places, count, width) of the tiles from `from` on, as the output.
 inline void transform_products(const WinogradSizes& s, const Tiles& tiles, const float* products, int64_t from,
-                               int64_t count, int64_t width, int64_t stride, const float* bias, bool relu_too, float* y) {
+                               int64_t count, int64_t width, int64_t stride, const Epilogue& after, float* y) {
+  const V most = fill(after.cap);
   for (int64_t tile = 0; tile < count; tile++) {
     const int64_t item = (from + tile) / (tiles.rows * tiles.columns), at = (from + tile) % (tiles.rows * tiles.columns);
     const int64_t row = 2 * (at / tiles.columns), column = 2 * (at % tiles.columns);
@@ -173,11 +174,13 @@ inline void transform_products(const WinogradSizes& s, const Tiles& tiles, const
         two_of_products(given[j], given[4 + j], given[8 + j], given[12 + j], half + j, 4);
       for (int i = 0; i < 2; i++)
         two_of_products(half[4 * i], half[4 * i + 1], half[4 * i + 2], half[4 * i + 3], whole + 2 * i, 1);
-      const V added = bias ? get(bias + f, n) : zeros();
+      const V bias = after.bias ? get(after.bias + f, n) : zeros();
       for (int i = 0; i < rows; i++)
         for (int j = 0; j < columns; j++) {
-          const V sum = whole[2 * i + j] + added;
-          put(corner + (i * s.ow + j) * s.filters + f, relu_too ? relu(sum) : sum, n);
+          float* to = corner + (i * s.ow + j) * s.filters + f;
+          V sum = whole[2 * i + j] + bias;
+          if (after.added) sum = sum + get(after.added + (to - y), n);
+          put(to, activated(sum, after.relu_too, most), n);
         }
     }
   }
@@ -216,22 +219,16 @@ inline void sum_place(const WinogradSizes& s, int64_t count, const float* gradie
              sums, deep, fresh && at == 0);
 }
 
-}  // namespace
-
-// y (N, oh, ow, filters) of x (N, h, w, c) and weights (filters, 3, 3, c), with ReLU if asked; or, turned, the gradient
-// of the input, for which x is that of the output, and the weights are (c, 3, 3, filters).
-STRIATE_EXPORT int STRIATE_NAME(winograd, ISA)(const WinogradSizes* sizes, const float* x, const float* weights,
-                                               const float* bias, int relu_too, int turned, float* y, int threads) {
-  const WinogradSizes& s = *sizes;
+// y (N, oh, ow, filters) of x (N, h, w, c) and transformed weights.
+int convolve_by_tiles(const WinogradSizes& s, const float* x, const float* by_place, const Epilogue& after, float* y,
+                      int threads) {
   const Tiles tiles(s);
   const Shares shares(s, tiles);
   const int64_t deep = rounded_up(s.c, LANES), wide = rounded_up(s.filters, LANES);
   const int64_t buffers = shares.by_place ? 1 : threads;
   const int64_t of_input = PLACES * shares.block * deep, of_products = PLACES * shares.block * wide;
-  const Scratch by_place = turned ? transform_weights(weights, s.c, s.filters, threads)
-                                  : transform_weights_across(weights, s.filters, s.c, threads);
   const Scratch none = zeroed(s.c), inputs = scratch(buffers * of_input), all_products = scratch(buffers * of_products);
-  if (!by_place || !none || !inputs || !all_products) return NO_MEMORY;
+  if (!none || !inputs || !all_products) return NO_MEMORY;
   if (shares.by_place) {
     const int64_t total = shares.total;
 #pragma omp parallel for schedule(static) num_threads(threads)
@@ -239,11 +236,11 @@ STRIATE_EXPORT int STRIATE_NAME(winograd, ISA)(const WinogradSizes* sizes, const
       transform_input(s, tiles, x, tile, 1, none.get(), deep, total, inputs.get() + tile * deep);
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (int k = 0; k < PLACES; k++)
-      multiply_place(s, k, total, inputs.get() + k * total * deep, deep, by_place.get(),
+      multiply_place(s, k, total, inputs.get() + k * total * deep, deep, by_place,
                      all_products.get() + k * total * wide, wide);
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (int64_t tile = 0; tile < total; tile++)
-      transform_products(s, tiles, all_products.get() + tile * wide, tile, 1, wide, total, bias, relu_too, y);
+      transform_products(s, tiles, all_products.get() + tile * wide, tile, 1, wide, total, after, y);
     return 0;
   }
 #pragma omp parallel for schedule(static) num_threads(threads)
@@ -254,10 +251,32 @@ STRIATE_EXPORT int STRIATE_NAME(winograd, ISA)(const WinogradSizes* sizes, const
       const int64_t count = std::min(shares.block, end - from);
       transform_input(s, tiles, x, from, count, none.get(), deep, count, input);
       for (int k = 0; k < PLACES; k++)
-        multiply_place(s, k, count, input + k * count * deep, deep, by_place.get(), products + k * count * wide, wide);
-      transform_products(s, tiles, products, from, count, wide, count, bias, relu_too, y);
+        multiply_place(s, k, count, input + k * count * deep, deep, by_place, products + k * count * wide, wide);
+      transform_products(s, tiles, products, from, count, wide, count, after, y);
     }
   }
+  return 0;
+}
+
+}  // namespace
+
+// y (N, oh, ow, filters) of x (N, h, w, c) and weights (filters, 3, 3, c), with ReLU if asked; or, turned, the gradient
+// of the input, for which x is that of the output, and the weights are (c, 3, 3, filters).
+STRIATE_EXPORT int STRIATE_NAME(winograd, ISA)(const WinogradSizes* sizes, const float* x, const float* weights,
+                                               const float* bias, int relu_too, int turned, float* y, int threads) {
+  const WinogradSizes& s = *sizes;
+  const Scratch by_place = turned ? transform_weights(weights, s.c, s.filters, threads)
+                                  : transform_weights_across(weights, s.filters, s.c, threads);
+  if (!by_place) return NO_MEMORY;
+  return convolve_by_tiles(s, x, by_place.get(), {bias, nullptr, relu_too != 0, NAN}, y, threads);
+}
+
+// Weights (filters, 3, 3, c) transformed, in panels: (places, panels, c, PANEL).
+STRIATE_EXPORT int STRIATE_NAME(winograd_weights, ISA)(int64_t filters, int64_t c, const float* weights, float* to,
+                                                       int threads) {
+  const Scratch by_place = transform_weights_across(weights, filters, c, threads);
+  if (!by_place) return NO_MEMORY;
+  std::copy_n(by_place.get(), PLACES * panels_of(filters) * c * PANEL, to);
   return 0;
 }
 

@@ -110,11 +110,15 @@ class Bidirectional(Layer):
             self.set_weights(self.first_weights)
 
     def forward(self, sequences: torch.Tensor, initial_state: Any = None, mask: Any = None) -> Any:
-        half = 0 if initial_state is None else len(initial_state) // 2
-        ways = []
-        for layer, begin in ((self.forward_layer, slice(None, half)), (self.backward_layer, slice(half, None))):
-            states = None if initial_state is None else list(initial_state[begin])
-            ways.append(layer(sequences, initial_state=states, mask=mask))
+        given = {} if mask is None else {"mask": mask}
+        if initial_state is None:
+            ways = [layer(sequences, **given) for layer in (self.forward_layer, self.backward_layer)]
+        else:
+            half = len(initial_state) // 2
+            ways = [
+                self.forward_layer(sequences, initial_state=list(initial_state[:half]), **given),
+                self.backward_layer(sequences, initial_state=list(initial_state[half:]), **given),
+            ]
         outputs = [way[0] if self.return_state else way for way in ways]
         if self.return_sequences:
             outputs[1] = outputs[1].flip(1)

@@ -16,23 +16,25 @@ class NamedRNN(RNN):
     """Base of the layers that make their cell themselves.
 
     Args:
-        cell: The cell's class.
-        arguments: What it is made with.
-        use_cudnn: "auto" computes whole sequences with torch's own functions where they do what the layer does, False
-            goes step by step always, and True refuses options that torch's functions do not have.
-        options: Of `RNN`.
+        given: The arguments of the subclass's `__init__`: its `locals()`. Those that are not `RNN`'s make the cell, but
+            for use_cudnn: "auto" computes whole sequences with torch's own functions where they do what the layer
+            does, False goes step by step always, and True refuses options that torch's functions do not have.
     """
 
     rank: ClassVar[int | None] = 3
     cell_class: ClassVar[type[Cell]]
     cell: Cell
 
-    def __init__(self, arguments: dict[str, Any], use_cudnn: Any = "auto", /, **options: Any) -> None:
-        known = [name for name in argument_names(type(self)) if name not in ("cell", "arguments")]
+    def __init__(self, given: dict[str, Any], /) -> None:
+        known = [name for name in argument_names(type(self)) if name not in ("cell", "given")]
+        options = {name: value for name, value in given.items() if name in known} | given["options"]
         refuse_unknown(type(self).__name__, {k: v for k, v in options.items() if k not in known}, known, KERAS_DEFAULTS)
+        use_cudnn, of_cell = options.pop("use_cudnn", "auto"), set(known) & set(argument_names(self.cell_class))
+        arguments = {name: options.pop(name) for name in of_cell.difference(argument_names(RNN)) if name in options}
         shared = {name: options[name] for name in ("dtype", "trainable") if name in options}
         cell = self.cell_class(**arguments, **shared, name=snake_case(self.cell_class.__name__))
         super().__init__(cell, **options)
+        self._of_cell = frozenset(argument_names(self.cell_class))
         if not isinstance(use_cudnn, bool) and (not isinstance(use_cudnn, str) or use_cudnn != "auto"):
             raise UserError(self.where, f"use_cudnn={use_cudnn!r}", "'auto', True or False", "Leave it out.")
         self.may_fuse = use_cudnn is not False
@@ -42,9 +44,8 @@ class NamedRNN(RNN):
 
     def __getattr__(self, name: str) -> Any:
         """The cell's arguments are the layer's, too: units, activation, kernel_initializer, ..."""
-        cell = self.__dict__.get("_modules", {}).get("cell")
-        if cell is not None and name in argument_names(type(cell)):
-            return getattr(cell, name)
+        if name in self.__dict__.get("_of_cell", ()):
+            return getattr(self.cell, name)
         return super().__getattr__(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -113,33 +114,7 @@ class SimpleRNN(NamedRNN):
         seed: int | None = None,
         **options: Any,
     ) -> None:
-        arguments = {
-            "units": units,
-            "activation": activation,
-            "use_bias": use_bias,
-            "kernel_initializer": kernel_initializer,
-            "recurrent_initializer": recurrent_initializer,
-            "bias_initializer": bias_initializer,
-            "kernel_regularizer": kernel_regularizer,
-            "recurrent_regularizer": recurrent_regularizer,
-            "bias_regularizer": bias_regularizer,
-            "kernel_constraint": kernel_constraint,
-            "recurrent_constraint": recurrent_constraint,
-            "bias_constraint": bias_constraint,
-            "dropout": dropout,
-            "recurrent_dropout": recurrent_dropout,
-            "seed": seed,
-        }
-        super().__init__(
-            arguments,
-            activity_regularizer=activity_regularizer,
-            return_sequences=return_sequences,
-            return_state=return_state,
-            go_backwards=go_backwards,
-            stateful=stateful,
-            unroll=unroll,
-            **options,
-        )
+        super().__init__(locals())
 
 
 @registry.register()
@@ -208,36 +183,7 @@ class LSTM(NamedRNN):
         use_cudnn: Any = "auto",
         **options: Any,
     ) -> None:
-        arguments = {
-            "units": units,
-            "activation": activation,
-            "recurrent_activation": recurrent_activation,
-            "use_bias": use_bias,
-            "kernel_initializer": kernel_initializer,
-            "recurrent_initializer": recurrent_initializer,
-            "bias_initializer": bias_initializer,
-            "unit_forget_bias": unit_forget_bias,
-            "kernel_regularizer": kernel_regularizer,
-            "recurrent_regularizer": recurrent_regularizer,
-            "bias_regularizer": bias_regularizer,
-            "kernel_constraint": kernel_constraint,
-            "recurrent_constraint": recurrent_constraint,
-            "bias_constraint": bias_constraint,
-            "dropout": dropout,
-            "recurrent_dropout": recurrent_dropout,
-            "seed": seed,
-        }
-        super().__init__(
-            arguments,
-            use_cudnn,
-            activity_regularizer=activity_regularizer,
-            return_sequences=return_sequences,
-            return_state=return_state,
-            go_backwards=go_backwards,
-            stateful=stateful,
-            unroll=unroll,
-            **options,
-        )
+        super().__init__(locals())
 
 
 @registry.register()
@@ -305,33 +251,4 @@ class GRU(NamedRNN):
         use_cudnn: Any = "auto",
         **options: Any,
     ) -> None:
-        arguments = {
-            "units": units,
-            "activation": activation,
-            "recurrent_activation": recurrent_activation,
-            "use_bias": use_bias,
-            "kernel_initializer": kernel_initializer,
-            "recurrent_initializer": recurrent_initializer,
-            "bias_initializer": bias_initializer,
-            "kernel_regularizer": kernel_regularizer,
-            "recurrent_regularizer": recurrent_regularizer,
-            "bias_regularizer": bias_regularizer,
-            "kernel_constraint": kernel_constraint,
-            "recurrent_constraint": recurrent_constraint,
-            "bias_constraint": bias_constraint,
-            "dropout": dropout,
-            "recurrent_dropout": recurrent_dropout,
-            "reset_after": reset_after,
-            "seed": seed,
-        }
-        super().__init__(
-            arguments,
-            use_cudnn,
-            activity_regularizer=activity_regularizer,
-            return_sequences=return_sequences,
-            return_state=return_state,
-            go_backwards=go_backwards,
-            stateful=stateful,
-            unroll=unroll,
-            **options,
-        )
+        super().__init__(locals())

@@ -107,7 +107,8 @@ class Loss(Configurable):
         if not (isinstance(y_true, torch.Tensor) and isinstance(y_pred, torch.Tensor)):
             y_pred = labels.to_tensor(self.where, "y_pred", y_pred)
             y_true = labels.to_tensor(self.where, "y_true", y_true)
-        y_pred = labels.as_float(y_pred)
+        if y_pred.dtype is not torch.float32:
+            y_pred = labels.as_float(y_pred)
         if self.casts_labels and y_true.dtype != y_pred.dtype:
             y_true = y_true.to(y_pred.dtype)
         if brought is None and sample_weight is None and self.reduction in MEANS and y_pred.numel():

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from striate.training import labels
+from striate.training.losses.at_once import AT_ONCE
 from striate.training.losses.base import LossFunctionWrapper, registry
 from striate.training.losses.options import checked
 from striate.training.reduction import EPSILON
@@ -31,9 +32,14 @@ def dice(y_true: Any, y_pred: Any, axis: Axes = None) -> torch.Tensor:
         >>> dice([[1, 1], [0, 1]], [[1, 0], [0, 1]], axis=-1)
         tensor([0.3333, 0.0000])
     """
-    y_true, y_pred = labels.pair("dice", y_true, y_pred)
-    sizes = _sum(y_true, axis) + _sum(y_pred, axis)
-    return 1 - 2.0 * _sum(y_true * y_pred, axis) / (sizes + EPSILON)
+    return _dice(*labels.pair("dice", y_true, y_pred), axis)
+
+
+def _dice(y_true: torch.Tensor, y_pred: torch.Tensor, axis: Axes) -> torch.Tensor:
+    return 1 - 2.0 * _sum(y_true * y_pred, axis) / (_sum(y_true + y_pred, axis) + EPSILON)
+
+
+AT_ONCE[dice] = lambda y_true, y_pred, axis=None: _dice(y_true, y_pred, None) if axis is None else None
 
 
 def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Axes = None) -> torch.Tensor:

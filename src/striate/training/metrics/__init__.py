@@ -9,7 +9,8 @@ from typing import Any
 
 from striate.foundation.checks import UserError
 from striate.foundation.custom_objects import custom_object_scope
-from striate.foundation.explain import ExplainedError, plain
+from striate.foundation.explain import plain
+from striate.foundation.wording import ExplainedError
 from striate.training import losses
 from striate.training.configurable import describe_function, find_by_function, function_name, make_custom, object_name
 from striate.training.configurable import serialize as _serialize
