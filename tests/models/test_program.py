@@ -10,6 +10,7 @@ from kernel_check import ENGINES, running
 from plan_models import network as small_network
 
 from striate import layers
+from striate.foundation.checks import UserError
 from striate.layers.structure import mode
 from striate.layers.symbol import ShapeError
 from striate.models import Model, Sequential
@@ -305,6 +306,35 @@ def test_it_predicts_whatever_mode_the_model_is_in():
         assert_same(program(x), expected(model, x))
     assert model.training
     assert "as it is" in program.describe()
+
+
+@pytest.mark.parametrize("change", [torch.nn.Module.double, torch.nn.Module.half])
+def test_weights_of_another_dtype(change):
+    """They are left to the layers: a kernel would read something else at their addresses."""
+    model, x = small_network(), torch.randn(2, 9, 10, 2)
+    change(model)
+    found, wanted = Program(model)(x), expected(model, x)
+    assert found.dtype == wanted.dtype
+    torch.testing.assert_close(found, wanted)
+
+
+def test_weights_on_another_device():
+    model, x = small_network(), torch.randn(2, 9, 10, 2)
+    model.to("meta")
+    with pytest.raises(UserError) as theirs, torch.no_grad():
+        model(x)
+    with pytest.raises(UserError) as ours:
+        Program(model)(x)
+    assert str(ours.value) == str(theirs.value)
+
+
+def test_hooks_on_all_modules_are_called():
+    model, x, heard = small_network(), torch.randn(2, 9, 10, 2), []
+    program = Program(model)
+    program(x)
+    with torch.nn.modules.module.register_module_forward_hook(lambda *_: heard.append(1)):
+        program(x)
+    assert len(heard) > len(model.layers) - 2
 
 
 def test_a_forward_of_ones_own():

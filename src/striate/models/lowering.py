@@ -12,6 +12,8 @@ from typing import Any
 import torch
 
 from striate.foundation.shapes import Shape
+from striate.kernels.library import plain
+from striate.kernels.program import contiguous_strides
 from striate.layers import activation as activations
 from striate.layers.layer import Layer
 from striate.layers.masking import Masking
@@ -30,6 +32,7 @@ from striate.models.lowering_steps import (
     Storage,
     Value,
     call_of,
+    in_five,
     new_value,
 )
 
@@ -126,6 +129,7 @@ class Lowering:
             and layer.mixed is None
             and layer.dtype == node.outputs.dtype == "float32"
             and all(symbol.dtype == "float32" for symbol in node.inputs)
+            and all(plain(weight) for weight in (*layer._parameters.values(), *layer._buffers.values()))
         )
 
     # What rules are written in --------------------------------------------------------------------
@@ -207,8 +211,7 @@ def joined(lowering: Lowering, values: Sequence[Value], shape: Shape) -> Value:
 
 def strides_of(shape: tuple[int, ...]) -> tuple[int, ...]:
     """From one item, plane, row and column of (N, ..., C) to the next."""
-    five = (shape[0], *(1,) * (5 - len(shape)), *shape[1:])
-    return tuple(math.prod(five[axis + 1 :]) for axis in range(4))
+    return contiguous_strides(in_five(shape))
 
 
 def _brought(shape: Shape) -> Value:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from striate.foundation.shapes import Shape, padding_cells
+from striate.kernels.conv_pool import MOST_CHANNELS
 from striate.layers import activation as activations
 from striate.layers import global_pooling, merge, padding, pooling, regularization, upsampling
 from striate.layers.activation_layers import Activation, ReLU
@@ -26,7 +27,6 @@ from striate.models.lowering_steps import (
 from striate.models.plan import rectifier_of
 from striate.ops.operation import Operation
 
-MOST_POOLED_CHANNELS = 32  # see kernels/conv_pool.py
 COMBINATIONS: dict[type[Layer], int] = {merge.Add: 0, merge.Subtract: 1, merge.Multiply: 2}
 OPERATIONS = {"add": 0, "subtract": 1, "multiply": 2}
 """The numbers of combinations of arrays."""
@@ -79,7 +79,7 @@ def _pools_in_place(step: Convolve, layer: pooling.Pooling) -> bool:
     halves = layer.pool_size == layer.strides == (2, 2)
     even = layer.padding == "valid" or not any(size % 2 for size in step.cells[1:])
     moves = step.steps == step.gaps == (1, 1, 1) and not any(step.before)
-    few = step.reads[0].shape[-1] <= MOST_POOLED_CHANNELS and step.window[0] == 1
+    few = step.reads[0].shape[-1] <= MOST_CHANNELS and step.window[0] == 1
     inside = all(n - k + 1 == c for n, k, c in zip(step.source[2:], step.window[1:], step.cells[1:], strict=False))
     plain = step.rectified and math.isnan(step.cap) and step.added is None and not step.to and not step.pooled
     return halves and even and moves and few and inside and plain

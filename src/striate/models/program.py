@@ -99,7 +99,7 @@ class Program:
 
     def _arrays(self, graph: Graph, x: Any) -> list[torch.Tensor] | None:
         """The inputs in order; None where they are nothing for a program."""
-        if not plain():
+        if not plain() or torch.nn.modules.module._has_any_global_hook():
             return None
         bound = graph.bind(as_tensor(x, "float32", self.model.where))
         arrays = [bound[id(symbol)] for symbol in graph.input_symbols]
@@ -207,7 +207,7 @@ class Prepared:
 
 def _is_ready(x: torch.Tensor) -> bool:
     """Whether an array of the last one's shape can be read as it is."""
-    return x.dtype is torch.float32 and not x.requires_grad and plain(x)
+    return not x.requires_grad and plain(x) and not torch.nn.modules.module._has_any_global_hook()
 
 
 def _start(step: Compiled) -> int:
