@@ -360,6 +360,13 @@ def test_without_a_compiled_library():
         assert program.describe() == "layers as they are: nothing is compiled here"
 
 
+def test_the_environment_can_forbid_it(monkeypatch):
+    monkeypatch.setenv("STRIATE_PLAN", "off")
+    program = Program(small_network())
+    assert program(torch.randn(2, 9, 10, 2)).shape == (2, 2)
+    assert program.describe() == "layers as they are: STRIATE_PLAN=off"
+
+
 def test_wrong_shapes_are_refused_as_the_model_refuses_them():
     with pytest.raises(ShapeError, match=r"5\)"):
         Program(small_network())(torch.randn(2, 9, 10, 5))

@@ -51,7 +51,7 @@ class Plan:
         self.nodes = list(nodes)
         self.blocks: dict[Node, Block] = {}  # by the last node of each
         self.inside: set[Node] = set()  # nodes that a later one's block does the work of
-        if library() is None or os.environ.get("STRIATE_PLAN") == "off":
+        if library() is None or is_off():
             return
         following = _followers(self.nodes, list(outputs))
         done: set[Node] = set()
@@ -95,6 +95,11 @@ class Plan:
             elif node.inputs and node not in self.inside:
                 lines.append(f"{node.layer.where}: as it is")
         return "\n".join(lines)
+
+
+def is_off() -> bool:
+    """Whether the environment says that layers are to be left alone."""
+    return os.environ.get("STRIATE_PLAN") == "off"
 
 
 def find_block(layers: Sequence[Layer]) -> Block | None:

@@ -15,6 +15,7 @@ from striate.models import lowering_plain, lowering_weighted
 from striate.models.graph import Graph
 from striate.models.lowering import Lowering, NotLoweredError, has_graph
 from striate.models.lowering_steps import Call, Compiled, Convolve, Copy, Packed, Step, Storage, Value
+from striate.models.plan import is_off
 
 WORTH_A_PROGRAM = 3  # batches, for which it pays to lay weights out anew
 RULES_ARE_IN = lowering_plain, lowering_weighted  # imported so that they are registered
@@ -44,6 +45,8 @@ class Program:
     def __init__(self, model: Any) -> None:
         self.model = model
         self.reason = "nothing is compiled here" if library() is None else None
+        if is_off():
+            self.reason = "STRIATE_PLAN=off"
         if not has_graph(model):
             self.reason = "a forward, hooks or a precision of its own"
         self._packed: Packed = {}
