@@ -5,6 +5,7 @@ import runpy
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 NATIVE = Path("src/striate/kernels/native")
@@ -16,6 +17,15 @@ class BuildNative(build_ext):
 
     def get_ext_filename(self, fullname: str) -> str:
         return fullname.replace(".", os.sep) + ".so"
+
+
+class NativeWheel(bdist_wheel):
+    """One wheel for every Python of a platform; where nothing could be compiled, for every platform."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        build = self.get_finalized_command("build_ext")
+        library = Path(build.get_ext_fullpath(native.name))
+        return "py3", "none", super().get_tag()[2] if library.exists() else "any"
 
 
 # OpenMP's functions are left open: torch has loaded a runtime that has them, and two would fight over the cores.
@@ -31,4 +41,4 @@ native = Extension(
     ],
     optional=True,
 )
-setup(ext_modules=[native], cmdclass={"build_ext": BuildNative})
+setup(ext_modules=[native], cmdclass={"build_ext": BuildNative, "bdist_wheel": NativeWheel})

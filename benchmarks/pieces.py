@@ -11,14 +11,12 @@ from typing import Any
 
 import torch
 from measure import arguments, report, spread, tell
-from pieces_table import LAYERS, LOSSES, METRICS, OPTIMIZERS, SHAPES, Work
+from pieces_table import LAYERS, LOSSES, METRICS, OPTIMIZERS, SHAPES, First, Work
 from torch import nn
 
 
-def layer_work(make: Callable[[], Any], x: Any) -> Work:
-    """Forward and backward of a layer or module, in training."""
-    module = make()
-    module.train()(x)
+def layer_work(module: nn.Module, x: Any) -> Work:
+    """Forward and backward of a layer or module that has its weights, in training."""
     module.train()
 
     def work() -> None:
@@ -61,7 +59,11 @@ def pairs() -> dict[str, tuple[Work, Work]]:
     found: dict[str, tuple[Work, Work]] = {}
     for name, (inputs, mine, theirs) in LAYERS.items():
         x = inputs() if callable(inputs) else torch.randn(SHAPES[inputs], requires_grad=True)
-        found[name] = layer_work(mine, x), layer_work(theirs, x)
+        layer, module = mine(), theirs()
+        layer(x)
+        if isinstance(module, First):
+            module.take_weights(layer)
+        found[name] = layer_work(layer, x), layer_work(module, x)
     found |= {name: (loss_work(mine, x), loss_work(theirs, x)) for name, (mine, theirs, x) in LOSSES.items()}
     found |= METRICS
     found |= {name: (step_work(ours(mine)), step_work(theirs)) for name, (mine, theirs) in OPTIMIZERS.items()}

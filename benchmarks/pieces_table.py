@@ -53,6 +53,17 @@ class First(nn.Module):
         outputs = self.module(x)[0]
         return outputs[:, -1] if self.last else outputs
 
+    @torch.no_grad()
+    def take_weights(self, layer: Any) -> None:
+        """Compute the same as `layer`, or gradients would fade at another pace.
+
+        On their way they become denormal numbers, for which processors take many times as long.
+        """
+        directions = [layer] if hasattr(layer, "cell") else [layer.forward_layer, layer.backward_layer]
+        weights = [weight for direction in directions for weight in direction.cell.torch_weights()]
+        for parameter, weight in zip(self.module.parameters(), weights, strict=True):
+            parameter.copy_(weight)
+
 
 class Function(nn.Module):
     """A function as a module."""

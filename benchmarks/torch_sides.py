@@ -96,8 +96,9 @@ class Ours:
             batch = next(self.batches)
             if not self.model.optimizer.built:  # here, so that its memory counts
                 self.model._make_ready("fit")
+                self.alone = self.model._alone()
             check_finite(batch, 0)
-            train_step(self.model, batch, self.objective, self.model.optimizer)
+            train_step(self.model, batch, self.objective, self.model.optimizer, alone=self.alone)
         else:
             with torch.inference_mode():
                 self.outputs = self.predict(self.x)

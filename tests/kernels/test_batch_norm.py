@@ -45,6 +45,44 @@ def test_sizes_at_which_threads_share_the_work(shape, rectifier):
     check(batch_norm, arguments(shape, rectifier=rectifier), depth=300)
 
 
+@pytest.mark.parametrize("rectifier", RECTIFIERS)
+@pytest.mark.parametrize("shape", [(1030, 17), (4, 5, 6, 16), (2, 33), (1, 9)])
+@pytest.mark.parametrize("second", [False, True])
+def test_a_sum_after_it(shape, rectifier, second):
+    values = (*arguments(shape, rectifier=rectifier), None, normal(*shape, seed=7))
+    check(batch_norm, values, depth=300, second=second)
+
+
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "expanded"])
+@pytest.mark.parametrize("second", [False, True])
+def test_a_sum_of_memory_of_any_layout(layout, second):
+    values = (*arguments((3, 4, 5, 9), rectifier=Rectifier()), None, normal(3, 4, 5, 9, seed=7))
+    check(batch_norm, values, depth=300, layout=layout, second=second)
+
+
+@pytest.mark.parametrize("frozen", [(0,), (6,), (1, 2), (0, 1, 2), (1, 2, 6)])
+@pytest.mark.parametrize("rectifier", RECTIFIERS)
+def test_gradients_of_a_sum_that_nobody_asks_for(frozen, rectifier):
+    values = (*arguments((3, 4, 5, 9), rectifier=rectifier), None, normal(3, 4, 5, 9, seed=7))
+    check(batch_norm, values, depth=100, frozen=frozen)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("rectifier", [None, Rectifier()])
+def test_a_number_that_is_none_in_what_is_added_spoils_itself_alone(value, rectifier):
+    values = (*arguments((3, 4, 9), rectifier=rectifier), None, normal(3, 4, 9, seed=7))
+    values[-1][1, 2, 3] = value
+    check(batch_norm, values, depth=100)
+
+
+def test_a_sum_of_other_shapes_is_left_to_torch():
+    x, *rest = arguments((3, 4, 9))
+    for added in (normal(9), normal(3, 4, 9).double()):
+        found = batch_norm(x, *rest, None, added)
+        expected = reference.batch_norm(x, *rest, None, added)
+        assert all(map(torch.equal, found, expected))
+
+
 @pytest.mark.parametrize("offset", [0.0, 100.0, -1e4])
 def test_channels_far_from_zero_lose_no_digits(offset):
     x, *rest = arguments((500, 9))

@@ -19,22 +19,25 @@ def statistics(channels):
     return Moving(torch.zeros(channels, dtype=torch.float32), torch.ones(channels, dtype=torch.float32), 0.9)
 
 
-def compare(kind, shape, filters, bias=True, gamma=True, rectifier=None, frozen=(), **options):
+def compare(kind, shape, filters, bias=True, gamma=True, rectifier=None, frozen=(), added=False, **options):
     conv = CONVOLUTIONS[kind]
     kernel = (1, 1, shape[-1], filters) if kind == "pointwise" else (2, 3, shape[-1], 1)
     channels = filters if kind == "pointwise" else shape[-1]
     weights = [normal(channels, seed=seed) if there else None for seed, there in ((1, bias), (2, gamma), (3, True))]
 
-    def op(x, kernel, *weights):
-        return conv_norm(conv, x, kernel, *weights, 1e-3, rectifier, statistics(channels))
+    def op(x, kernel, bias, gamma, beta, added):
+        return conv_norm(conv, x, kernel, bias, gamma, beta, 1e-3, rectifier, statistics(channels), added)
 
-    def definition(x, kernel, bias, *weights):
-        return reference.batch_norm(conv.definition(x, kernel, bias), *weights, 1e-3, rectifier)[0]
+    def definition(x, kernel, bias, gamma, beta, added):
+        z = conv.definition(x, kernel, bias)
+        return reference.batch_norm(z, gamma, beta, 1e-3, rectifier, None, added)[0]
 
     functions = [kind, "batch_norm", f"{kind}_backward", "batch_norm_backward"]
     if {0, 1, 2} <= {*frozen}:
         functions.remove(f"{kind}_backward")
-    values = (normal(*shape), normal(*kernel), *weights)
+    x, kernel = normal(*shape), normal(*kernel)
+    other = normal(*conv.definition(x, kernel, None).shape, seed=4) if added else None
+    values = (x, kernel, *weights, other)
     check(op, values, depth=300, frozen=frozen, functions=functions, definition=definition, **options)
 
 
@@ -61,6 +64,20 @@ def test_memory_of_any_layout(kind, layout, second):
 @pytest.mark.parametrize("rectifier", [Rectifier(), Rectifier(1.0)])
 def test_rectifiers(kind, rectifier):
     compare(kind, (3, 5, 6, 9), 17, rectifier=rectifier)
+
+
+@pytest.mark.parametrize("kind", CONVOLUTIONS)
+@pytest.mark.parametrize("rectifier", [None, Rectifier(), Rectifier(1.0)])
+@pytest.mark.parametrize("layout", ["misaligned", "transposed"])
+@pytest.mark.parametrize("second", [False, True])
+def test_sums(kind, rectifier, layout, second):
+    compare(kind, (3, 5, 6, 9), 17, rectifier=rectifier, added=True, layout=layout, second=second)
+
+
+@pytest.mark.parametrize("kind", CONVOLUTIONS)
+@pytest.mark.parametrize("frozen", [(5,), (0, 1, 2), (0, 1, 3, 4), (1, 2, 3, 4, 5)])
+def test_gradients_of_sums_that_nobody_asks_for(kind, frozen):
+    compare(kind, (3, 5, 6, 9), 17, rectifier=Rectifier(), added=True, frozen=frozen)
 
 
 @pytest.mark.parametrize("kind", CONVOLUTIONS)

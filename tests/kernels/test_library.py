@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from striate.foundation.checks import UserError
 from striate.kernels import library as module
 from striate.kernels.conv_pool import conv_pool
 from striate.kernels.dense import dense
-from striate.kernels.library import SIGNATURES, UNITS, library, plain, units
+from striate.kernels.library import SIGNATURES, UNITS, library, plain, supports, units
 from striate.kernels.pooling import max_pool
 from striate.kernels.reference import Pool
 
@@ -22,6 +23,13 @@ def test_the_best_unit_is_taken():
     assert units() == [unit for unit in UNITS if unit in units()]
     with running(""):
         assert library().unit == units()[0]
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="nobody else knows the processor")
+def test_the_processors_kind_is_known():
+    words = set(Path("/proc/cpuinfo").read_text().split())
+    assert supports("slow_bfloat16") == ({"GenuineIntel", "avx512_fp16"} <= words)
+    assert not supports("no_such_kind")
 
 
 @pytest.mark.parametrize("unit", units())

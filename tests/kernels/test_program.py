@@ -8,17 +8,22 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_check import LANES, check, normal, whole
+from kernel_check import ENGINES, LANES, check, normal, running, whole
 
+from striate.kernels import reference
+from striate.kernels.conv_lines import sizes_of
 from striate.kernels.library import address
 from striate.kernels.program import (
+    Apart,
     Instruction,
     Operation,
     contiguous_strides,
     filled_up,
+    for_lines,
     for_winograd,
     in_panels,
     numbers,
+    run_in_groups,
     run_program,
 )
 from striate.kernels.reference import Rectifier
@@ -155,6 +160,33 @@ def test_any_convolution_by_tiles(channels, filters, sides, rectifier):
     cells = [size + sum(side) - 2 for size, side in zip((7, 6), sides, strict=True)]
     values = x, kernel, whole(filters), whole(2, *cells, filters, seed=1), sides, rectifier
     check(convolve_by_tiles, values, frozen=range(4), definition=torchs_three, **RUN)
+
+
+def convolve_lines(x, kernel, bias, added, before, cells, rectifier):
+    x, (*window, _, filters) = x.contiguous(), kernel.shape
+    sizes = sizes_of(x.shape, cells, filters, window, before)
+    given = x, for_lines(kernel, sizes), filled_up(bias, filters), None if added is None else added.contiguous()
+    return run(Operation.LINES, sizes, given, (len(x), *cells, filters), rectifier)
+
+
+def torchs_lines(x, kernel, bias, added, before, cells, rectifier):
+    around = zip(x.shape[1:], kernel.shape, before, cells, strict=False)
+    sides = [(first, out + size - 1 - first - n) for n, size, first, out in around]
+    y = reference.conv_lines(x, kernel, bias, sides)
+    return rectified(y if added is None else y + added, rectifier)
+
+
+@pytest.mark.parametrize("rectifier", [None, Rectifier(), Rectifier(2.0)])
+@pytest.mark.parametrize(("channels", "filters"), [(3, 5), (33, 65)])
+@pytest.mark.parametrize(
+    ("cells", "window", "before"), [((1, 1, 21), (1, 1, 3), (0, 0, 1)), ((3, 4, 9), (2, 1, 6), (1, 2, 5))]
+)
+def test_any_convolution_by_lines(channels, filters, cells, window, before, rectifier):
+    """Zeros may lie around axes that the window has one cell of, too: layers before put them there."""
+    x, kernel = normal(2, *cells, channels), normal(*window, channels, filters) / 16  # sums of about the cap
+    cells = [n + 2 * first - size + 1 for n, size, first in zip(cells, window, before, strict=True)]
+    values = x, kernel, normal(filters), normal(2, *cells, filters, seed=1), before, cells, rectifier
+    check(convolve_lines, values, depth=128, frozen=range(4), definition=torchs_lines, **RUN)
 
 
 def conv_pool(x, kernel, bias):
@@ -324,3 +356,52 @@ def test_the_check_can_fail(damage):
     values = arguments(1, (1, 4, 4), 3, 5, [(1, 1, 1, 0, 0)] + [(3, 1, 1, 1, 1)] * 2)
     with pytest.raises(AssertionError):
         check(lambda *given: damage(convolve(*given)), values, frozen=range(4), definition=torchs_convolve, **RUN)
+
+
+# Some items at a time ------------------------------------------------------------------------------
+
+
+def pointers(*tensors):
+    return (ctypes.c_void_p * 4)(*map(address, tensors))
+
+
+@pytest.mark.parametrize("group", [1, 2, 3, 7, 9])
+@pytest.mark.parametrize("memories", [1, 2, 5])
+@pytest.mark.parametrize(("unit", "threads"), ENGINES)
+def test_some_items_at_a_time(unit, threads, group, memories):
+    """A sum and a product with weights; every thread has memory of its own in between, and touches nothing beyond."""
+    items, cells, channels, filters = 7, 5, 9, 17
+    a, b, kernel, bias = (
+        normal(items, cells, channels),
+        normal(items, cells, channels, seed=1),
+        normal(9, 17),
+        normal(17),
+    )
+    own = group * cells * channels + 3
+    between, y = torch.full((memories * own + 8,), 7.0), torch.full((items * cells * filters + 8,), 7.0)
+    with running(unit, threads):
+        panels, biases = in_panels(kernel), filled_up(bias, filters)
+        convolve = numbers(
+            *(items, 1, 1, cells, channels, 1, 1, cells, filters, *(1,) * 9, 0, 0, 0, channels),
+            *contiguous_strides((items, 1, 1, cells, filters)),
+        )
+        combine = numbers(items * cells * channels)
+        instructions = (Instruction * 2)(
+            Instruction(Operation.COMBINE, ctypes.addressof(combine), pointers(a, b), between.data_ptr(), math.nan, 0),
+            Instruction(
+                Operation.CONVOLVE,
+                ctypes.addressof(convolve),
+                pointers(between, panels, biases, None),
+                y.data_ptr(),
+                math.nan,
+                1,
+            ),
+        )
+        apart = (Apart * 2)()
+        apart[0].by_item[0] = apart[0].by_item[1] = cells * channels
+        apart[0].by_thread[4] = apart[1].by_thread[0] = own
+        apart[1].by_item[4] = cells * filters
+        run_in_groups(instructions, 0, apart, items, group, memories)
+    torch.testing.assert_close(y[:-8].view(items, cells, filters), ((a + b) @ kernel + bias).relu())
+    assert y[-8:].tolist() == between[-8:].tolist() == [7.0] * 8
+    assert all(between[part * own + own - 3 : part * own + own].tolist() == [7.0] * 3 for part in range(memories))

@@ -8,6 +8,7 @@ from striate.kernels import reference
 from striate.kernels.batch_norm import batch_norm, fold_norm, scale_channels
 from striate.kernels.conv3x3 import conv3x3
 from striate.kernels.conv_global_max import conv_global_max
+from striate.kernels.conv_lines import conv_lines
 from striate.kernels.conv_pool import conv_pool
 from striate.kernels.dense import dense
 from striate.kernels.depthwise import depthwise
@@ -32,6 +33,11 @@ CASES = {
         conv3x3,
         (normal(2, 16, 16, 32), normal(3, 3, 32, 33), normal(33), ((1, 1), (1, 1)), True),
         {"depth": 512, "functions": ["winograd", "winograd_backward"]},
+    ),
+    "conv_lines": (
+        conv_lines,
+        (normal(2, 256, 32), normal(3, 32, 33), normal(33), ((1, 1),), True),
+        {"depth": 512},
     ),
     "pointwise": (pointwise, (whole(2, 3, 4, 9), whole(1, 1, 9, 17), None), {}),
     "batch_norm": (

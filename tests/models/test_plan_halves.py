@@ -209,13 +209,16 @@ def test_adam_steps_early_where_a_layer_computes_in_float32(rows):
         ({"avx2"}, Products.NOTHING),
         ({"avx2", "avx512"}, Products.NOTHING),
         ({"avx2", "avx512", "avx512_bf16"}, Products.VECTORS),
+        ({"avx2", "avx512", "avx512_bf16", "slow_bfloat16"}, Products.NOTHING),
         ({"avx2", "avx512", "avx512_bf16", "amx_tile"}, Products.TILES),
+        ({"avx2", "avx512", "avx512_bf16", "amx_tile", "slow_bfloat16"}, Products.TILES),
         (set(), Products.TILES),
     ],
 )
 def test_what_processors_have(has, products):
-    with mock.patch.multiple(
-        torch.cpu,
-        **{f"_is_{one}_supported": lambda one=one: one in has for one in ("avx2", "avx512", "avx512_bf16", "amx_tile")},
+    known = ("avx2", "avx512", "avx512_bf16", "amx_tile")
+    with (
+        mock.patch.multiple(torch.cpu, **{f"_is_{one}_supported": lambda one=one: one in has for one in known}),
+        mock.patch.object(halves, "supports", has.__contains__),
     ):
         assert halves.bfloat16_products.__wrapped__() is products

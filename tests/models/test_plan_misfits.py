@@ -8,7 +8,7 @@ from kernel_check import whole
 from striate.foundation.checks import UserError
 from striate.kernels import early
 from striate.kernels.library import plain
-from striate.layers import BatchNormalization, Conv1D, Dense, GlobalMaxPooling1D, Input, ReLU
+from striate.layers import BatchNormalization, Conv1D, Conv2D, Dense, GlobalMaxPooling1D, Input, ReLU
 from striate.models import Model, Sequential
 from striate.optimizers import SGD, Adam
 
@@ -106,3 +106,27 @@ def test_weights_that_are_read_once():
     a, b, c = (whole(2).requires_grad_() for _ in range(3))
     loss = (a * b + (a + 1) * 2).sum()
     assert [weight is b for weight in early.read_once(loss, [a, b, c])] == [True]
+
+
+def test_layers_that_do_not_learn_are_folded_unless_a_gradient_goes_through_them():
+    layers = [Conv2D(8, 3, name="conv"), BatchNormalization(name="norm"), ReLU(name="relu")]
+    model = Sequential([Input((9, 9, 3)), *layers])
+    model.trainable = False
+    random = np.random.default_rng(0)
+    model.set_weights([random.uniform(0.5, 1.5, w.shape).astype("float32") for w in model.get_weights()])
+
+    def one_by_one(x):
+        for layer in layers:
+            x = layer(x, training=True) if layer.name == "norm" else layer(x)
+        return x
+
+    x, same = (torch.ones(2, 9, 9, 3).uniform_(generator=torch.Generator().manual_seed(0)) for _ in range(2))
+    torch.testing.assert_close(model(x, training=True), one_by_one(same), rtol=1e-4, atol=1e-5)
+    assert "folded into one" in model.plan.describe()
+    model(x.requires_grad_()).square().sum().backward()
+    assert "gradients through moving statistics" in model.plan.describe()
+    one_by_one(same.requires_grad_()).square().sum().backward()
+    torch.testing.assert_close(x.grad, same.grad, rtol=1e-4, atol=1e-3)
+    layers[0].trainable = True
+    model(x.detach())
+    assert "gradients through moving statistics" in model.plan.describe()

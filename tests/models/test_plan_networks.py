@@ -9,7 +9,8 @@ from plan_models import without_plan
 from plan_networks import network, passes, prepared
 
 import striate
-from striate.models import plan
+from striate import layers
+from striate.models import Sequential, plan
 
 TOLERANCE = 2e-5
 STEPS = 3
@@ -58,3 +59,25 @@ def test_the_networks_have_every_block():
     kinds = {name for name, one in vars(plan).items() if isinstance(one, type) and issubclass(one, plan.Block)}
     assert set(found) == kinds - {"Block"}
     assert min(found.values()) > 5
+
+
+@pytest.mark.parametrize("follows", [[], [layers.ReLU], [layers.BatchNormalization, layers.ReLU]])
+@pytest.mark.parametrize(
+    ("kind", "window", "options"),
+    [
+        *[(layers.Conv1D, 3, {"padding": padding}) for padding in ("same", "valid", "causal")],
+        *[(layers.Conv1D, 8, {}), (layers.Conv1D, 3, {"dilation_rate": 2}), (layers.Conv1D, 3, {"strides": 2})],
+        *[(layers.Conv1D, 4, {"groups": 2}), (layers.Conv2D, 5, {"padding": "same"}), (layers.Conv2D, (2, 7), {})],
+        *[(layers.Conv3D, 3, {}), (layers.Conv3D, 3, {"padding": "same"})],
+    ],
+)
+def test_lines_of_many_channels(kind, window, options, follows):
+    striate.utils.set_random_seed(0)
+    cells = {layers.Conv1D: (300,), layers.Conv2D: (24, 16), layers.Conv3D: (7, 7, 10)}[kind]
+    model = Sequential([layers.Input((*cells, 32)), kind(34, window, **options), *(layer() for layer in follows)])
+    off = without_plan(model)
+    x = torch.randn(4, *cells, 32)
+    three = (model, x), (off, x), (copy.deepcopy(off).double(), x.double())
+    assert all(close(*(passes(*one, training) for one in three)) for training in (False, True))
+    expected = {*options} <= {"padding"}
+    assert ("Winograd's convolution along lines" in model.plan.describe()) == expected

@@ -1,4 +1,4 @@
-"""Batch normalisation in training, with its ReLU; and the scaling of channels that it is in inference."""
+"""Batch normalisation in training, with a sum and ReLU after it; and what it is in inference, scaling of channels."""
 
 from typing import Any
 
@@ -26,6 +26,7 @@ def batch_norm(
     epsilon: float,
     rectifier: Rectifier | None = None,
     moving: Moving | None = None,
+    added: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Give every channel a mean of 0 and a variance of 1 over the batch, times gamma, plus beta.
 
@@ -35,6 +36,7 @@ def batch_norm(
         epsilon: Added to the variance.
         rectifier: ReLU after it, if any.
         moving: Statistics that follow those of the batch, if any.
+        added: (N, ..., C), to be added before ReLU, if any.
 
     Returns:
         The output (N, ..., C), and the mean and the variance (2, C) that the channels had.
@@ -44,9 +46,10 @@ def batch_norm(
         >>> y.flatten(), moments.flatten()
         (tensor([-1.,  1.]), tensor([2., 1.]))
     """
-    if not can_batch_norm(x, gamma, beta) or not (moving is None or _can_follow(moving, x)):
-        return reference.batch_norm(x, gamma, beta, epsilon, rectifier, moving)
-    return _BatchNorm.apply(x, gamma, beta, epsilon, rectifier, moving)
+    can_add = added is None or (added.shape == x.shape and plain(added))
+    if not can_add or not can_batch_norm(x, gamma, beta) or not (moving is None or _can_follow(moving, x)):
+        return reference.batch_norm(x, gamma, beta, epsilon, rectifier, moving, added)
+    return _BatchNorm.apply(x, gamma, beta, added, epsilon, rectifier, moving)
 
 
 def _can_follow(moving: Moving, x: Tensor) -> bool:
@@ -115,6 +118,7 @@ def forward(
     epsilon: float,
     rectifier: Rectifier | None,
     moving: Moving | None,
+    added: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The compiled kernel for arrays without gaps; output, moments (2, C) and factor, scale and offset (3, C)."""
     channels = x.shape[-1]
@@ -123,23 +127,40 @@ def forward(
     if moving is not None:
         followed = moving.mean.data_ptr(), moving.variance.data_ptr(), 1 - moving.momentum
         torch.autograd.graph.increment_version(moving[:2])  # so that backward passes through older ones are refused
-    before = (x.data_ptr(), address(gamma), address(beta), epsilon, *_numbers(rectifier))
+    before = (x.data_ptr(), address(gamma), address(beta), epsilon, *_numbers(rectifier), address(added))
     after = (moments.data_ptr(), scaling.data_ptr(), y.data_ptr())
     compiled().batch_norm(x.numel() // channels, channels, *before, *followed, *after)
     return y, moments, scaling
 
 
 def gradients(
-    x: Tensor, dy: Tensor, moments: Tensor, scaling: Tensor, rectifier: Rectifier | None, of_x: bool
-) -> tuple[Tensor | None, Tensor, Tensor]:
-    """The gradients of x, if asked, gamma and beta, by the compiled kernel."""
+    x: Tensor,
+    dy: Tensor,
+    moments: Tensor,
+    scaling: Tensor,
+    rectifier: Rectifier | None,
+    of_x: bool,
+    y: Tensor | None = None,
+) -> tuple[Tensor | None, Tensor, Tensor, Tensor]:
+    """The gradients of x, if asked, gamma, beta and what was added, by the compiled kernel; y is of a sum and ReLU."""
     channels = x.shape[-1]
-    dx = torch.empty_like(x) if of_x else None
+    dx, dadded = torch.empty_like(x) if of_x else None, dy if y is None else torch.empty_like(x)
     dgamma, dbeta = x.new_empty(channels), x.new_empty(channels)
     before = (x.data_ptr(), dy.data_ptr(), moments.data_ptr(), scaling.data_ptr(), *_numbers(rectifier))
-    after = (address(dx), dgamma.data_ptr(), dbeta.data_ptr())
+    summed = None if y is None else y.data_ptr(), None if y is None else dadded.data_ptr()
+    after = (*summed, address(dx), dgamma.data_ptr(), dbeta.data_ptr())
     compiled().batch_norm_backward(x.numel() // channels, channels, *before, *after)
-    return dx, dgamma, dbeta
+    return dx, dgamma, dbeta, dadded
+
+
+def after_sum(y: Tensor, added: Tensor | None, rectifier: Rectifier | None) -> Tensor | None:
+    """The output, if a backward pass needs it to know what ReLU let through after a sum."""
+    return None if added is None or rectifier is None else y
+
+
+def let_through(dy: Tensor, y: Tensor | None, rectifier: Rectifier | None) -> Tensor:
+    """The part of the output's gradient that ReLU after a sum hands on; all of it where `after_sum` kept nothing."""
+    return dy if y is None or rectifier is None else torch.where((y <= 0) | (y >= rectifier.cap), 0.0, dy)
 
 
 class _BatchNorm(torch.autograd.Function):
@@ -151,26 +172,28 @@ class _BatchNorm(torch.autograd.Function):
         x: Tensor,
         gamma: Tensor | None,
         beta: Tensor | None,
+        added: Tensor | None,
         epsilon: float,
         rectifier: Rectifier | None,
         moving: Moving | None,
     ) -> tuple[Tensor, Tensor]:
-        scale, offset = (None if vector is None else vector.contiguous() for vector in (gamma, beta))
-        y, moments, scaling = forward(x.contiguous(), scale, offset, epsilon, rectifier, moving)
+        scale, offset, other = (None if array is None else array.contiguous() for array in (gamma, beta, added))
+        y, moments, scaling = forward(x.contiguous(), scale, offset, epsilon, rectifier, moving, other)
         ctx.epsilon, ctx.rectifier = epsilon, rectifier
-        ctx.save_for_backward(x, gamma, beta, moments, scaling)
+        ctx.save_for_backward(x, gamma, beta, moments, scaling, after_sum(y, added, rectifier))
         ctx.mark_non_differentiable(moments)
         return y, moments
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor, *_: Tensor) -> tuple[Any, ...]:
-        x, gamma, beta, moments, scaling = ctx.saved_tensors
+        x, gamma, beta, moments, scaling, y = ctx.saved_tensors
+        needed = ctx.needs_input_grad[:4]
         if torch.is_grad_enabled() or not plain(dy):
 
             def compute(x: Tensor, gamma: Tensor | None, beta: Tensor | None) -> Tensor:
-                return reference.batch_norm(x, gamma, beta, ctx.epsilon, ctx.rectifier)[0]
+                return reference.batch_norm(x, gamma, beta, ctx.epsilon, ctx.rectifier if y is None else None)[0]
 
-            return *again(compute, (x, gamma, beta), ctx.needs_input_grad, dy), None, None, None
-        of_x, of_gamma, of_beta = ctx.needs_input_grad[:3]
-        found = gradients(x.contiguous(), dy.contiguous(), moments, scaling, ctx.rectifier, of_x)
-        return found[0], found[1] if of_gamma else None, found[2] if of_beta else None, None, None, None
+            dy = let_through(dy, y, ctx.rectifier)
+            return *again(compute, (x, gamma, beta), needed, dy), dy if needed[3] else None, None, None, None
+        found = gradients(x.contiguous(), dy.contiguous(), moments, scaling, ctx.rectifier, needed[0], y)
+        return *(one if need else None for one, need in zip(found, needed, strict=True)), None, None, None

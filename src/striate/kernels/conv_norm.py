@@ -55,6 +55,7 @@ def conv_norm(
     epsilon: float,
     rectifier: Rectifier | None,
     moving: Moving,
+    added: Tensor | None = None,
 ) -> Tensor:
     """What `batch_norm` makes of the convolution of an array.
 
@@ -63,7 +64,7 @@ def conv_norm(
     Args:
         conv: `POINTWISE`, or `each_channel(slide)`.
         x, kernel, bias: Of the convolution.
-        gamma, beta, epsilon, rectifier, moving: Of `batch_norm`.
+        gamma, beta, epsilon, rectifier, moving, added: Of `batch_norm`; what is added has the output's shape.
 
     Returns:
         (N, H', W', filters).
@@ -74,7 +75,7 @@ def conv_norm(
         >>> y.flatten(), moving.mean
         (tensor([-1.,  1.]), tensor([1.]))
     """
-    return _ConvNorm.apply(x, kernel, bias, gamma, beta, epsilon, rectifier, moving, conv)
+    return _ConvNorm.apply(x, kernel, bias, gamma, beta, added, epsilon, rectifier, moving, conv)
 
 
 class _ConvNorm(torch.autograd.Function):
@@ -88,28 +89,36 @@ class _ConvNorm(torch.autograd.Function):
         bias: Tensor | None,
         gamma: Tensor | None,
         beta: Tensor | None,
+        added: Tensor | None,
         epsilon: float,
         rectifier: Rectifier | None,
         moving: Moving,
         conv: FusedConvolution,
     ) -> Tensor:
         z = conv.forward(x.contiguous(), kernel, bias)
-        y, moments, scaling = batch_norm.forward(z, gamma, beta, epsilon, rectifier, moving)
+        other = None if added is None else added.contiguous()
+        y, moments, scaling = batch_norm.forward(z, gamma, beta, epsilon, rectifier, moving, other)
         ctx.options = epsilon, rectifier, conv
-        ctx.save_for_backward(x, kernel, bias, gamma, beta, z, moments, scaling)
+        after = batch_norm.after_sum(y, added, rectifier)
+        ctx.save_for_backward(x, kernel, bias, gamma, beta, z, moments, scaling, after)
         return y
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> tuple[Any, ...]:
-        x, kernel, bias, gamma, beta, z, moments, scaling = ctx.saved_tensors
+        x, kernel, bias, gamma, beta, z, moments, scaling, y = ctx.saved_tensors
         epsilon, rectifier, conv = ctx.options
-        needed = ctx.needs_input_grad[:5]
+        needed = ctx.needs_input_grad[:6]
         if torch.is_grad_enabled() or not plain(dy):
 
             def compute(x: Tensor, kernel: Tensor, bias: Any, gamma: Any, beta: Any) -> Tensor:
-                return reference.batch_norm(conv.definition(x, kernel, bias), gamma, beta, epsilon, rectifier)[0]
+                z = conv.definition(x, kernel, bias)
+                return reference.batch_norm(z, gamma, beta, epsilon, rectifier if y is None else None)[0]
 
-            return *again(compute, (x, kernel, bias, gamma, beta), needed, dy), None, None, None, None
-        dz, dgamma, dbeta = batch_norm.gradients(z, dy.contiguous(), moments, scaling, rectifier, any(needed[:3]))
+            dy = batch_norm.let_through(dy, y, rectifier)
+            found = again(compute, (x, kernel, bias, gamma, beta), needed, dy)
+            return *found, dy if needed[5] else None, None, None, None, None
+        of_z, dy = any(needed[:3]), dy.contiguous()
+        dz, *of_norm = batch_norm.gradients(z, dy, moments, scaling, rectifier, of_z, y)
         of_conv = (None, None, None) if dz is None else conv.gradients(x.contiguous(), kernel, dz, needed)
-        return *of_conv, dgamma if needed[3] else None, dbeta if needed[4] else None, None, None, None, None
+        kept = (one if need else None for one, need in zip(of_norm, needed[3:], strict=True))
+        return *of_conv, *kept, None, None, None, None

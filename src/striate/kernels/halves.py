@@ -5,14 +5,17 @@ from enum import Enum
 
 import torch
 
+from striate.kernels.library import supports
+
 
 class Products(Enum):
     """What the processor has for products of bfloat16."""
 
     NOTHING = "nothing"
-    """Numbers are converted first: oneDNN takes 2.5 times as long as in float32 with AVX-512, 12 times with AVX2."""
+    """Numbers are converted first, or the instruction is slow: oneDNN takes 2.5 times as long as in float32 with
+    AVX-512, 12 times with AVX2, and twice as long with Intel's AVX512-BF16."""
     VECTORS = "vectors"
-    """AVX512-BF16: twice as many products in an instruction as of float32."""
+    """AMD's AVX512-BF16: twice as many products in an instruction as of float32."""
     TILES = "tiles"
     """AMX, or something unknown: many more."""
 
@@ -28,4 +31,5 @@ def bfloat16_products() -> Products:
     cpu = torch.cpu
     if not (cpu._is_avx2_supported() or cpu._is_avx512_supported()) or cpu._is_amx_tile_supported():
         return Products.TILES
-    return Products.VECTORS if cpu._is_avx512_bf16_supported() else Products.NOTHING
+    gains = cpu._is_avx512_bf16_supported() and not supports("slow_bfloat16")
+    return Products.VECTORS if gains else Products.NOTHING

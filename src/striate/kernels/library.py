@@ -40,18 +40,22 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "winograd": (*[_ADDRESS] * 4, ctypes.c_int, ctypes.c_int, _ADDRESS, _THREADS),
     "winograd_weights": (*[_COUNT] * 2, *[_ADDRESS] * 2, _THREADS),
     "winograd_backward": (*[_ADDRESS] * 4, _THREADS),
+    "conv_lines": (*[_ADDRESS] * 4, ctypes.c_int, ctypes.c_int, _ADDRESS, _THREADS),
+    "conv_lines_weights": (*[_ADDRESS] * 3, _THREADS),
+    "conv_lines_backward": (*[_ADDRESS] * 4, _THREADS),
     "convolve": (*[_ADDRESS] * 5, ctypes.c_int, ctypes.c_float, _ADDRESS, _THREADS),
     "pool_windows": (*[_ADDRESS] * 2, ctypes.c_int, _ADDRESS, _THREADS),
     "activate": (*[_COUNT] * 2, _ADDRESS, ctypes.c_int, _ADDRESS, _THREADS),
     "run_program": (_ADDRESS, _COUNT, _THREADS),
+    "run_in_groups": (*[_ADDRESS] * 2, *[_COUNT] * 4, _THREADS),
     "widths": (*[_ADDRESS] * 2, _THREADS),
     "dense": (*[_COUNT] * 3, *[_ADDRESS] * 3, ctypes.c_int, _ADDRESS, _THREADS),
     "dense_backward": (*[_COUNT] * 3, *[_ADDRESS] * 7, _THREADS),
     "dense_backward_adam": (*[_COUNT] * 3, *[_ADDRESS] * 8, *[_NUMBER] * 6, _THREADS),
-    "batch_norm": (*_NORM, *[_ADDRESS] * 2, ctypes.c_float, *[_ADDRESS] * 3, _THREADS),
+    "batch_norm": (*_NORM, *[_ADDRESS] * 3, ctypes.c_float, *[_ADDRESS] * 3, _THREADS),
     "fold_norm": (_COUNT, *[_ADDRESS] * 4, _NUMBER, _ADDRESS, _THREADS),
     "scale_channels": (*[_COUNT] * 2, *[_ADDRESS] * 3, ctypes.c_int, ctypes.c_float, _ADDRESS, _THREADS),
-    "batch_norm_backward": (*[_COUNT] * 2, *[_ADDRESS] * 4, ctypes.c_int, ctypes.c_float, *[_ADDRESS] * 3, _THREADS),
+    "batch_norm_backward": (*[_COUNT] * 2, *[_ADDRESS] * 4, ctypes.c_int, ctypes.c_float, *[_ADDRESS] * 5, _THREADS),
     "depthwise": (*[_ADDRESS] * 4, ctypes.c_int, ctypes.c_float, _ADDRESS, _THREADS),
     "depthwise_backward": (*[_ADDRESS] * 4, ctypes.c_float, *[_ADDRESS] * 4, _THREADS),
     "pointwise": (*[_COUNT] * 3, *[_ADDRESS] * 3, _THREADS),
@@ -110,8 +114,13 @@ def _handle() -> ctypes.CDLL | None:
 
 def units() -> list[str]:
     """The instruction sets that can be used here, the best first; none where nothing is compiled."""
+    return [unit for unit in UNITS if supports(unit)]
+
+
+def supports(name: str) -> bool:
+    """Whether the processor, as far as the file knows it, can run a unit, or is of a kind: "slow_bfloat16"."""
     handle = _handle()
-    return [] if handle is None else [unit for unit in UNITS if handle.striate_supports(unit.encode())]
+    return handle is not None and bool(handle.striate_supports(name.encode()))
 
 
 @functools.cache

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
+from striate.kernels.conv_lines import taps_at_once
 from striate.kernels.library import compiled, laid_out
 
 Numbers = ctypes.Array[ctypes.c_int64]
+MOST_SIZES = 32
 
 
 class Operation(enum.IntEnum):
@@ -27,6 +29,7 @@ class Operation(enum.IntEnum):
     COPY = 7
     ACTIVATE = 8
     DEPTHWISE = 9
+    LINES = 10
 
 
 class Instruction(ctypes.Structure):
@@ -52,12 +55,51 @@ class Instruction(ctypes.Structure):
 
 def numbers(*values: int) -> Numbers:
     """Sizes, as an instruction takes them."""
-    return (ctypes.c_int64 * len(values))(*values)
+    return (ctypes.c_int64 * MOST_SIZES)(*values)
 
 
 def run_program(instructions: ctypes.Array[Instruction], first: int, count: int) -> None:
     """Run `count` instructions from the one with the number `first` on."""
     compiled().run_program(ctypes.addressof(instructions) + first * ctypes.sizeof(Instruction), count)
+
+
+class Apart(ctypes.Structure):
+    """How far an instruction's arrays, what it reads and then what it writes, lie apart.
+
+    Attributes:
+        by_item: Numbers from one item to the next; 0 for weights.
+        by_thread: Numbers from the memory of one thread to that of the next, for arrays of which each has its own.
+    """
+
+    _fields_ = (("by_item", ctypes.c_int64 * 5), ("by_thread", ctypes.c_int64 * 5))
+
+
+def run_in_groups(
+    instructions: ctypes.Array[Instruction],
+    first: int,
+    apart: ctypes.Array[Apart],
+    items: int,
+    group: int,
+    threads: int,
+) -> None:
+    """Run as many instructions as `apart` has from the one with the number `first` on, for some of the items at a time.
+
+    Args:
+        instructions: For all items.
+        first: The first of them.
+        apart: Where the arrays of other items lie.
+        items: How many there are.
+        group: How many of them at a time.
+        threads: For how many there is memory.
+    """
+    compiled().run_in_groups(
+        ctypes.addressof(instructions) + first * ctypes.sizeof(Instruction),
+        ctypes.addressof(apart),
+        len(apart),
+        items,
+        group,
+        threads,
+    )
 
 
 @functools.cache
@@ -90,6 +132,18 @@ def for_winograd(kernel: torch.Tensor) -> torch.Tensor:
     places = torch.empty(16, -(-filters // width), channels, width, dtype=torch.float32)
     weights = laid_out(kernel)
     compiled().winograd_weights(filters, channels, weights.data_ptr(), places.data_ptr())
+    return places
+
+
+def for_lines(kernel: torch.Tensor, sizes: Numbers) -> torch.Tensor:
+    """A kernel (window, C, filters) as it multiplies transformed lines: (places, panels, depth, columns of a panel)."""
+    width, _ = widths(compiled().unit)
+    *window, channels, filters = kernel.shape
+    taps = taps_at_once(window[-1])
+    depth = math.prod(window[:-1]) * -(-window[-1] // taps) * channels
+    places = torch.empty(taps + 3, -(-filters // width), depth, width, dtype=torch.float32)
+    weights = laid_out(kernel)
+    compiled().conv_lines_weights(sizes, weights.data_ptr(), places.data_ptr())
     return places
 
 

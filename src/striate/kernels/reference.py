@@ -79,6 +79,21 @@ def conv3x3(
     return F.relu(y) if relu else y
 
 
+def conv_lines(
+    x: torch.Tensor,
+    kernel: torch.Tensor,
+    bias: torch.Tensor | None,
+    sides: Sequence[tuple[int, int]],
+    relu: bool = False,
+) -> torch.Tensor:
+    """A convolution of (N, ..., C) with zeros around, and ReLU if asked; the kernel is (window, C, filters)."""
+    padded = F.pad(x, (0, 0, *(cells for side in reversed(sides) for cells in side))).movedim(-1, 1)
+    convolve = (F.conv1d, F.conv2d, F.conv3d)[len(sides) - 1]
+    weights = kernel.movedim((-1, -2), (0, 1)).contiguous()  # torch's slowest way refuses others in the gradient
+    y = convolve(padded, weights, bias).movedim(1, -1)
+    return F.relu(y) if relu else y
+
+
 def pointwise(x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor | None, relu: bool = False) -> torch.Tensor:
     """A convolution of (N, H, W, C) by windows of one cell, and ReLU if asked; the kernel is (1, 1, C, filters)."""
     y = F.linear(x, kernel[0, 0].t(), bias)
@@ -158,12 +173,14 @@ def batch_norm(
     epsilon: float,
     rectifier: Rectifier | None = None,
     moving: Moving | None = None,
+    added: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(N, ..., C) with mean 0 and variance 1 by channel, times gamma, plus beta; mean and variance before, (2, C)."""
     variance, mean = torch.var_mean(x, tuple(range(x.ndim - 1)), correction=0)
     factor = torch.rsqrt(variance + epsilon)
     y = (x - mean) * (factor if gamma is None else factor * gamma)
     y = y if beta is None else y + beta
+    y = y if added is None else y + added
     moments = torch.stack([mean, variance]).detach()
     if moving is not None:
         moving.mean.lerp_(moments[0], 1 - moving.momentum)

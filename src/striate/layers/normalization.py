@@ -175,14 +175,17 @@ class BatchNormalization(Normalizing):
         flat = moved.reshape(x.shape[0], 1, moved.shape[1:-1].numel(), moved.shape[-1]).movedim(-1, 1)
         return self._normalise(flat).movedim(1, -1).reshape(moved.shape).movedim(-1, self.axis)
 
-    def normalise_batch(self, x: torch.Tensor, rectifier: Rectifier | None = None) -> torch.Tensor:
+    def normalise_batch(
+        self, x: torch.Tensor, rectifier: Rectifier | None = None, added: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """By the statistics of the batch, which the moving ones follow, for channels on the last axis.
 
         Args:
             x: (N, ..., C).
             rectifier: ReLU after it, if any.
+            added: (N, ..., C), to be added before ReLU, if any.
         """
-        return batch_norm(x, self.gamma, self.beta, self.epsilon, rectifier, self.moving)[0]
+        return batch_norm(x, self.gamma, self.beta, self.epsilon, rectifier, self.moving, added)[0]
 
     def scaling(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The factor and the offset of every channel, (C,) each, that the moving statistics come to; no gradient."""

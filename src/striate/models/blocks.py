@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from striate.foundation.shapes import padding_cells
 from striate.kernels.conv3x3 import can_conv3x3, conv3x3
 from striate.kernels.conv_global_max import conv_global_max
+from striate.kernels.conv_lines import can_conv_lines, conv_lines
 from striate.kernels.conv_pool import can_conv_pool, conv_pool
 from striate.kernels.dense import can_dense, dense
 from striate.kernels.halves import Products, bfloat16_products
@@ -82,6 +83,7 @@ class Block:
         self.said = "not called yet"
         self._places = [Place(layer) for layer in layers]
         self._accepted: torch.Size | None = None
+        self._gives: tuple[int | None, ...] = ()
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """What the layers give, one after the other."""
@@ -139,7 +141,13 @@ class Block:
         for layer in self.layers:
             layer.seen_shape = passed
             passed = layer.ensure_built(passed)
-        self._accepted = shape
+        self._accepted, self._gives = shape, passed
+
+    def shape_of(self, shape: torch.Size) -> tuple[int | None, ...]:
+        """What comes out for an input of this shape, which the layers may refuse."""
+        if shape != self._accepted:
+            self._check(shape)
+        return self._gives
 
 
 class MaxPool(Block):
@@ -172,10 +180,12 @@ def convolve(conv: Conv, x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tens
     """What the layer's convolution makes with a kernel and a bias, and ReLU if asked, which overwrites it."""
     if is_product(conv) and can_pointwise(x, kernel, bias):
         return pointwise(x, kernel, bias, relu), "one product"
-    if type(conv) is Conv2D and conv.groups == 1 and conv.strides == conv.dilation_rate == (1, 1):
-        rows, columns = padding_of(conv.padding, x.shape, conv.kernel_size, conv.strides)
-        if can_conv3x3(x, kernel, bias, (rows, columns)):
-            return conv3x3(x, kernel, bias, (rows, columns), relu), "Winograd's convolution"
+    if conv.groups == 1 and set(conv.strides + conv.dilation_rate) == {1}:
+        sides = tuple(padding_of(conv.padding, x.shape, conv.kernel_size, conv.strides))
+        if len(sides) == 2 and can_conv3x3(x, kernel, bias, sides):
+            return conv3x3(x, kernel, bias, sides, relu), "Winograd's convolution"
+        if can_conv_lines(x, kernel, bias, sides):
+            return conv_lines(x, kernel, bias, sides, relu), "Winograd's convolution along lines"
     y = conv.convolve(conv.inward(x), conv.torchs_kernel(kernel), bias, conv.groups)
     return conv.outward(torch.relu_(y) if relu else y), "torch's convolution"
 

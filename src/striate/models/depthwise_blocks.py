@@ -59,16 +59,19 @@ class DepthwiseNormalization(Normalization):
     def compute(self, x: torch.Tensor) -> Said:
         conv = self.conv
         if self.in_training:
-            kernel, bias, slide = conv.kernel, conv.bias, slide_of(self.padding, conv, x.shape)
-            if can_depthwise(x, kernel, bias, slide) and self.fits(x.shape[-1]):
-                return self.convolved(each_channel(slide), x, kernel, bias), "one kernel, then statistics of the batch"
-            return self.norm.normalise_batch(
-                depthwise(x, kernel, bias, slide), self.rectifier
-            ), "convolution, then statistics of the batch"
+            return self.in_batch(x, self.rectifier)
         scale, offset = self.norm.scaling()
         moved = offset if conv.bias is None else offset + conv.bias * scale
         y, how = convolve_each(self.padding, conv, x, conv.kernel * scale.unsqueeze(-1), moved, self.rectifier)
         return y, f"{how}, folded into one"
+
+    def in_batch(self, x: torch.Tensor, rectifier: Rectifier | None, added: torch.Tensor | None = None) -> Said:
+        conv, after = self.conv, "then statistics of the batch"
+        kernel, bias, slide = conv.kernel, conv.bias, slide_of(self.padding, conv, x.shape)
+        if can_depthwise(x, kernel, bias, slide) and self.fits(x.shape[-1]):
+            return self.convolved(each_channel(slide), x, kernel, bias, rectifier, added), f"one kernel, {after}"
+        y = depthwise(x, kernel, bias, slide)
+        return self.norm.normalise_batch(y, rectifier, added), f"convolution, {after}"
 
 
 def padded_convolution(layers: Sequence[Layer]) -> tuple[ZeroPadding2D | None, DepthwiseConv2D]:

@@ -29,12 +29,10 @@ from striate.models.lowering_steps import (
     Scale,
     Slide,
     Step,
-    Storage,
-    Value,
     call_of,
     in_five,
-    new_value,
 )
+from striate.models.values import Storage, Value, new_value
 
 Rule = Callable[["Lowering", Any, list[Value], Shape], Value | None]
 COMPILED = (activations.sigmoid, activations.silu, activations.softmax)
@@ -198,7 +196,7 @@ def joined(lowering: Lowering, values: Sequence[Value], shape: Shape) -> Value:
     for value in values:
         to = (*strides, start)
         step = value.step
-        writes = isinstance(step, Convolve) and not (step.to or step.pooled or step.suits_winograd)
+        writes = isinstance(step, Convolve) and not (step.to or step.pooled or step.suits_tiles)
         if isinstance(step, Convolve) and writes and step.added is None:
             flat = step.source[0] != whole.shape[0]  # a product of all rows
             step.to, step.output = ((whole.shape[-1],) * 4 + (start,) if flat else to), whole

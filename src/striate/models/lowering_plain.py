@@ -13,18 +13,9 @@ from striate.layers.identity import Identity
 from striate.layers.layer import Layer
 from striate.layers.reshape import Flatten, Reshape
 from striate.models.lowering import Lowering, alias, joined, rule, strides_of
-from striate.models.lowering_steps import (
-    Combine,
-    Convolve,
-    ConvolveMax,
-    Copy,
-    PoolWindows,
-    Value,
-    in_five,
-    new_value,
-    three,
-)
+from striate.models.lowering_steps import Combine, Convolve, ConvolveMax, Copy, PoolWindows, in_five, three
 from striate.models.plan import rectifier_of
+from striate.models.values import Value, new_value
 from striate.ops.operation import Operation
 
 COMBINATIONS: dict[type[Layer], int] = {merge.Add: 0, merge.Subtract: 1, merge.Multiply: 2}

@@ -8,55 +8,23 @@ from typing import Any, Self
 
 import torch
 
-from striate.foundation.shapes import Shape
+from striate.kernels.conv_lines import gains, sizes_of
 from striate.kernels.program import (
     Instruction,
     Numbers,
     Operation,
     contiguous_strides,
     filled_up,
+    for_lines,
     for_winograd,
     in_panels,
     numbers,
 )
 from striate.layers.symbol import Node
+from striate.models.values import Value
 
 Packed = dict[tuple[Any, ...], torch.Tensor]
 """Weights as operations want them, by what they are made of."""
-
-
-@dataclass(eq=False)
-class Storage:
-    """Memory of one array.
-
-    Attributes:
-        numbers: How many of them.
-        is_kept: Whether nothing else may use it later: its zeros are written once.
-        offset: Where it begins in the program's memory; None where somebody else brings the array.
-    """
-
-    numbers: int
-    is_kept: bool = False
-    offset: int | None = None
-
-
-@dataclass(eq=False)
-class Value:
-    """An array (N, ..., C) that steps read and write.
-
-    Attributes:
-        step: What writes it, if one step does, and nobody but the next in line will read it.
-    """
-
-    shape: tuple[int, ...]
-    storage: Storage
-    step: "Step | None" = None
-
-
-def new_value(shape: Shape, is_kept: bool = False) -> Value:
-    """An array in memory of its own."""
-    known = tuple(int(size or 0) for size in shape)
-    return Value(known, Storage(math.prod(known), is_kept))
 
 
 @dataclass(eq=False)
@@ -205,6 +173,12 @@ class Convolve(Slide):
             sizes = numbers(n, height, width, channels, *self.cells[1:], self.filters, *self.before[1:])
             kernel, bias = self.pack(packed, "winograd", lambda k: for_winograd(k.view(3, 3, channels, self.filters)))
             return self.build(Operation.WINOGRAD, sizes, kernel, bias)
+        if self.suits_lines:
+            self.made = "Winograd's convolution along lines"
+            sizes = sizes_of(self.source, self.cells, self.filters, self.window, self.before)
+            shape = *self.window, channels, self.filters
+            kernel, bias = self.pack(packed, "lines", lambda k: for_lines(k.view(shape), sizes))
+            return self.build(Operation.LINES, sizes, kernel, bias)
         self.made = "convolution" if math.prod(self.window) > 1 else "product"
         geometry = *self.cells, self.filters, *self.window, *self.steps, *self.gaps, *self.before
         to = self.to[:4] or contiguous_strides((n, *self.cells, self.filters))
@@ -219,6 +193,17 @@ class Convolve(Slide):
         tiles = self.source[0] * math.prod((size + 1) // 2 for size in self.cells[1:])
         channels = self.source[-1]
         return small and min(channels, self.filters) >= 32 and max(self.before) <= 1 and tiles >= channels / 4
+
+    @property
+    def suits_tiles(self) -> bool:
+        """Whether it is computed by tiles, and so writes cells side by side only."""
+        return self.suits_winograd or self.suits_lines
+
+    @property
+    def suits_lines(self) -> bool:
+        """Whether any other window is faster by tiles of its lines."""
+        simple = self.steps == self.gaps == (1, 1, 1) and not self.to
+        return simple and gains(self.source[0], self.cells, self.window, self.source[-1], self.filters)
 
 
 @dataclass(eq=False)

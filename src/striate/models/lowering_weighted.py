@@ -24,7 +24,8 @@ from striate.layers.depthwise import (
 )
 from striate.layers.normalization import BatchNormalization
 from striate.models.lowering import Lowering, rule, strides_of
-from striate.models.lowering_steps import Convolve, Copy, Scale, Slide, SlideEach, Value, in_five, new_value, three
+from striate.models.lowering_steps import Convolve, Copy, Scale, Slide, SlideEach, in_five, three
+from striate.models.values import Value, new_value
 
 Window = TypeVar("Window", bound=Slide)
 Weights = tuple[torch.Tensor, torch.Tensor | None]

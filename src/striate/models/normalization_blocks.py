@@ -8,6 +8,7 @@ import torch
 from striate.kernels.batch_norm import scale_channels
 from striate.kernels.conv_norm import POINTWISE, FusedConvolution, can_conv_norm, conv_norm
 from striate.kernels.halves import Products
+from striate.kernels.library import wants_gradient
 from striate.kernels.pointwise import can_pointwise
 from striate.kernels.reference import Rectifier
 from striate.layers.conv import Conv
@@ -26,10 +27,13 @@ class Normalization(Block):
         self.norm, self.rectifier = norm, rectifier
 
     def refusal(self, x: torch.Tensor) -> str | None:
-        frozen = torch.is_grad_enabled() and not self.in_training
         if self.norm.axis not in (-1, x.ndim - 1):
             return "an axis that is not the last"
-        return "gradients through moving statistics" if frozen else super().refusal(x)
+        if not self.in_training and wants_gradient(
+            x, *(weight for layer in self.layers for weight in layer.parameters())
+        ):
+            return "gradients through moving statistics"
+        return super().refusal(x)
 
     @property
     def in_training(self) -> bool:
@@ -42,19 +46,29 @@ class Normalization(Block):
     def compute(self, x: torch.Tensor) -> Said:
         if not self.in_training:
             return scale_channels(x, *self.norm.scaling(), self.rectifier), "moving statistics, one kernel"
-        return self.norm.normalise_batch(x, self.rectifier), "statistics of the batch"
+        return self.in_batch(x, self.rectifier)
+
+    def in_batch(self, x: torch.Tensor, rectifier: Rectifier | None, added: torch.Tensor | None = None) -> Said:
+        """What comes of the batch's own statistics, of a sum with an array of the output's shape, and ReLU, if any."""
+        return self.norm.normalise_batch(x, rectifier, added), "statistics of the batch"
 
     def fits(self, channels: int) -> bool:
         """Whether `convolved` can do it, for so many channels."""
         return can_conv_norm(channels, self.norm.gamma, self.norm.beta, self.norm.moving)
 
     def convolved(
-        self, conv: FusedConvolution, x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor | None
+        self,
+        conv: FusedConvolution,
+        x: torch.Tensor,
+        kernel: torch.Tensor,
+        bias: torch.Tensor | None,
+        rectifier: Rectifier | None,
+        added: torch.Tensor | None,
     ) -> torch.Tensor:
         """A convolution and its normalisation as one operation."""
         norm = self.norm
-        options = norm.gamma, norm.beta, norm.epsilon, self.rectifier, norm.moving
-        return conv_norm(conv, x, kernel, bias, *options)
+        options = norm.gamma, norm.beta, norm.epsilon, rectifier, norm.moving
+        return conv_norm(conv, x, kernel, bias, *options, added)
 
 
 class ConvNormalization(Normalization):
@@ -74,13 +88,17 @@ class ConvNormalization(Normalization):
     def compute(self, x: torch.Tensor) -> Said:
         conv = self.conv
         if self.in_training:
-            kernel, bias = conv.kernel, conv.bias
-            if is_product(conv) and can_pointwise(x, kernel, bias) and self.fits(conv.filters):
-                return self.convolved(POINTWISE, x, kernel, bias), "one product, then statistics of the batch"
-            y, how = convolve(conv, x, kernel, bias)
-            return self.norm.normalise_batch(y, self.rectifier), f"{how}, then statistics of the batch"
+            return self.in_batch(x, self.rectifier)
         scale, offset = self.norm.scaling()
         moved = offset if conv.bias is None else offset + conv.bias * scale
         relu, cap = self.rectifier is not None, math.nan if self.rectifier is None else self.rectifier.cap
         y, how = convolve(conv, x, conv.kernel * scale, moved, relu and math.isnan(cap))
         return (y if math.isnan(cap) else y.clamp_(0, cap)), f"{how}, folded into one"
+
+    def in_batch(self, x: torch.Tensor, rectifier: Rectifier | None, added: torch.Tensor | None = None) -> Said:
+        conv, after = self.conv, "then statistics of the batch"
+        kernel, bias = conv.kernel, conv.bias
+        if is_product(conv) and can_pointwise(x, kernel, bias) and self.fits(conv.filters):
+            return self.convolved(POINTWISE, x, kernel, bias, rectifier, added), f"one product, {after}"
+        y, how = convolve(conv, x, kernel, bias)
+        return self.norm.normalise_batch(y, rectifier, added), f"{how}, {after}"

@@ -16,6 +16,7 @@ from striate.layers.dense import Dense
 from striate.layers.depthwise import DepthwiseConv2D
 from striate.layers.global_pooling import GlobalMaxPooling1D
 from striate.layers.layer import Layer
+from striate.layers.merge import Add
 from striate.layers.normalization import BatchNormalization
 from striate.layers.padding import ZeroPadding2D
 from striate.layers.pooling import MaxPooling, MaxPooling1D, MaxPooling2D, MaxPooling3D
@@ -30,11 +31,12 @@ from striate.models.blocks import (
 )
 from striate.models.depthwise_blocks import Depthwise, DepthwiseNormalization
 from striate.models.normalization_blocks import ConvNormalization, Normalization
+from striate.models.residual_blocks import Residual
 from striate.ops.operation import Operation
 
 RELU = Rectifier()
 RECTIFIERS: dict[Any, Rectifier] = {activations.relu: RELU, activations.relu6: Rectifier(6.0)}
-WORTH_A_STEP = 2**18  # numbers, so many that they leave the cache between the gradient and the optimizer's step
+WORTH_A_STEP = 2**14  # numbers: the memory of their gradient counts, and the microseconds of a step of their own do not
 
 
 class Plan:
@@ -51,7 +53,8 @@ class Plan:
         self.nodes = list(nodes)
         self.blocks: dict[Node, Block] = {}  # by the last node of each
         self.inside: set[Node] = set()  # nodes that a later one's block does the work of
-        if library() is None or is_off():
+        self.is_on = library() is not None and not is_off()
+        if not self.is_on:
             return
         following = _followers(self.nodes, list(outputs))
         done: set[Node] = set()
@@ -63,15 +66,35 @@ class Plan:
                 run.append(after)
             block = find_block([one.layer for one in run])
             if block is not None:
-                *before, last = run[: len(block.layers)]
+                run = run[: len(block.layers)]
+                if isinstance(block, Normalization) and block.rectifier is None:
+                    block, run = self._with_sum(block, run, list(outputs), following)
+                *before, last = run
                 self.blocks[last] = block
                 self.inside.update(before)
                 done.update(before, [last])
 
+    def _with_sum(
+        self, block: Normalization, run: list[Node], outputs: list[Symbol], following: dict[Node, Node]
+    ) -> tuple[Block, list[Node]]:
+        """The block and its nodes, with the sum of two arrays that alone reads what it gives, and ReLU after that."""
+        given = run[-1].outputs
+        readers: list[Node | None] = [node for node in self.nodes for symbol in node.inputs if symbol is given]
+        readers += [None for symbol in outputs if symbol is given]
+        (add, *others) = readers or [None]
+        if add is None or others or add in self.inside or add in self.blocks or not _adds_two(add):
+            return block, run
+        after = following.get(add)
+        rectifier = None if after is None else rectifier_of(after.layer)
+        relu = [] if after is None or rectifier is None else [after]
+        place = 0 if add.inputs[0] is given else 1
+        found = Residual(block, add.layer, place, relu[0].layer if relu else None, rectifier)  # type: ignore[arg-type]
+        return found, [*run, add, *relu]
+
     def alone(self) -> list[torch.Tensor]:
-        """The kernels of fully connected layers that are so large that their steps may well be taken early."""
-        found = [block.dense.kernel for block in self.blocks.values() if isinstance(block, Connected)]
-        return [kernel for kernel in found if kernel.numel() >= WORTH_A_STEP]
+        """Weights that are so large that their steps may well be taken early; see `Optimizer.backward`."""
+        weights = [weight for node in self.nodes if self.is_on for weight in node.layer.parameters()]
+        return [weight for weight in weights if weight.numel() >= WORTH_A_STEP]
 
     def __repr__(self) -> str:
         return self.describe()
@@ -192,6 +215,10 @@ def rectifier_of(layer: Layer) -> Rectifier | None:
     if type(layer) is Activation:
         return RECTIFIERS.get(layer.activation)
     return None
+
+
+def _adds_two(node: Node) -> bool:
+    return type(node.layer) is Add and not node.kwargs and len(node.args) == 1 and len(node.inputs) == 2
 
 
 def _pools(layer: Layer) -> bool:

@@ -3,24 +3,27 @@
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from striate.kernels.library import library, plain
-from striate.kernels.program import Instruction, run_program
+from striate.kernels.program import Apart, Instruction, run_in_groups, run_program
 from striate.layers.structure import as_tensor, mode
 from striate.layers.symbol import Symbol, replace_symbols
 from striate.models import lowering_plain, lowering_weighted
 from striate.models.graph import Graph
+from striate.models.grouping import Group, groups_of
 from striate.models.lowering import Lowering, NotLoweredError, has_graph
-from striate.models.lowering_steps import Call, Compiled, Convolve, Copy, Packed, Step, Storage, Value
+from striate.models.lowering_steps import Call, Compiled, Convolve, Copy, Packed, Step
+from striate.models.placing import place_arrays
 from striate.models.plan import is_off
+from striate.models.values import Storage, Value
 
 WORTH_A_PROGRAM = 3  # batches, for which it pays to lay weights out anew
 RULES_ARE_IN = lowering_plain, lowering_weighted  # imported so that they are registered
 MOST_SHAPES = 8  # of inputs, for which steps are kept
-LINE = 16  # numbers of a line of the cache
 
 
 class Program:
@@ -129,7 +132,9 @@ class Prepared:
 
     def __init__(self, lowering: Lowering, packed: Packed) -> None:
         self.steps, self.inputs, self.outputs = lowering.steps, lowering.inputs, lowering.outputs
-        self.memory = torch.zeros(_plan_memory(self.steps, self.outputs))
+        self.threads = torch.get_num_threads()
+        self.groups = groups_of(self.steps, self.threads)
+        self.memory = torch.zeros(place_arrays(self.steps, self.outputs, self.groups, self.threads))
         compiled = [step for step in self.steps if isinstance(step, Compiled)]
         self._instructions = (Instruction * len(compiled))()
         self._held: list[Any] = []  # in memory, while instructions point there
@@ -156,20 +161,22 @@ class Prepared:
                 found = piece.function(*(self._array(value, brought) for value in piece.reads))
                 brought[piece.output.storage] = found
                 continue
-            first, count, wanted = piece
-            for number, slot, storage in wanted:
+            for number, slot, storage in piece.brought:
                 array = brought[storage]
                 if array.dtype != torch.float32 or not array.is_contiguous():
                     array = brought[storage] = array.float().contiguous()
                 self._instructions[number].given[slot] = array.data_ptr()
-            run_program(self._instructions, first, count)
+            if piece.group is None:
+                run_program(self._instructions, piece.first, piece.count)
+            else:
+                items, size = piece.group.items, piece.group.size
+                run_in_groups(self._instructions, piece.first, piece.apart, items, size, self.threads)
         return [self._result(value, brought) for value in self.outputs]
 
     def describe(self) -> str:
         """What runs how."""
-        return "\n".join(
-            f"{step.name}: {step.made}" if isinstance(step, Compiled) else step.name for step in self.steps
-        )
+        grouped = {time: group for group in self.groups for time in range(group.first, group.last + 1)}
+        return "\n".join(_described(step, grouped.get(time)) for time, step in enumerate(self.steps))
 
     @staticmethod
     def _slots(step: Compiled) -> Iterator[tuple[int, Value]]:
@@ -193,19 +200,57 @@ class Prepared:
         inside = value.storage.offset is not None or any(value.storage is given.storage for given in self.inputs)
         return array.clone() if inside else array
 
-    def _cut(self) -> Iterator[Call | tuple[int, int, list[tuple[int, int, Storage]]]]:
-        """Calls, and in between the instructions that run at once: the first, how many, and what they are brought."""
-        first = number = 0
-        for step in [*self.steps, None]:
-            if isinstance(step, Compiled):
-                number += 1
-                continue
-            if number > first:
-                wanted = [one for one in self._brought if first <= one[0] < number]
-                yield first, number - first, wanted
-                first = number
+    def _cut(self) -> Iterator["Call | Piece"]:
+        """Calls, and in between the instructions that run at once, all items or a group's."""
+        starts = {group.first: group for group in self.groups}
+        number = time = 0
+        while time < len(self.steps):
+            step, group = self.steps[time], starts.get(time)
             if isinstance(step, Call):
                 yield step
+                time += 1
+                continue
+            end = group.last + 1 if group else time + 1
+            while not group and end < len(self.steps) and end not in starts and isinstance(self.steps[end], Compiled):
+                end += 1
+            first, number = number, number + end - time
+            brought = [one for one in self._brought if first <= one[0] < number]
+            yield Piece(first, number - first, brought, group, self._apart(group))
+            time = end
+
+    def _apart(self, group: Group | None) -> Any:
+        """How far apart the arrays of a group's instructions lie."""
+        steps = self.steps[group.first : group.last + 1] if group else []
+        apart = (Apart * len(steps))()
+        for one, step in zip(apart, steps, strict=True):
+            assert group is not None
+            assert isinstance(step, Compiled)
+            for slot, value in (*self._slots(step), (4, step.output)):
+                one.by_item[slot], one.by_thread[slot] = group.apart(value.storage)
+        return apart
+
+
+@dataclass
+class Piece:
+    """Instructions that run at once.
+
+    Attributes:
+        first, count: Their numbers.
+        brought: Instruction, input, and whose array it is, of arrays that do not lie in the program's memory.
+        group: Whose items are run by and by, if they are.
+        apart: How far apart the arrays of those lie.
+    """
+
+    first: int
+    count: int
+    brought: list[tuple[int, int, Storage]]
+    group: Group | None
+    apart: Any
+
+
+def _described(step: Step, group: Group | None) -> str:
+    made = f": {step.made}" if isinstance(step, Compiled) else ""
+    return f"{step.name}{made}{f', {group.size} of {group.items} items at a time' if group else ''}"
 
 
 def _is_ready(x: torch.Tensor) -> bool:
@@ -216,33 +261,3 @@ def _is_ready(x: torch.Tensor) -> bool:
 def _start(step: Compiled) -> int:
     """Numbers from the beginning of the output's memory to the first that the step writes."""
     return step.to[4] if isinstance(step, Convolve | Copy) and step.to else 0
-
-
-def _plan_memory(steps: Sequence[Step], outputs: Sequence[Value]) -> int:
-    """Give every array a place, the same to arrays of which one is read for the last time before the other is written.
-
-    Returns:
-        How many numbers all of it needs.
-    """
-    first: dict[Storage, int] = {}
-    last: dict[Storage, int] = {}
-    for time, step in enumerate(steps):
-        if isinstance(step, Compiled):
-            first.setdefault(step.output.storage, time)
-            last[step.output.storage] = time
-        for value in step.reads:
-            if value.storage in first:
-                last[value.storage] = time
-    for value in outputs:
-        if value.storage in first:
-            last[value.storage] = len(steps)
-    placed: list[tuple[int, int, int, int]] = []  # place, end, and from when to when
-    for storage in sorted(first, key=lambda storage: -storage.numbers):
-        begin, end = (0, len(steps)) if storage.is_kept else (first[storage], last[storage])
-        offset = 0
-        for place, stop, since, until in sorted(placed):
-            if since <= end and begin <= until and place < offset + storage.numbers:
-                offset = max(offset, -(-stop // LINE) * LINE)
-        storage.offset = offset
-        placed.append((offset, offset + storage.numbers, begin, end))
-    return max((stop for _, stop, _, _ in placed), default=0)

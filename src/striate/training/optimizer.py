@@ -1,7 +1,7 @@
 """The contract that every optimizer keeps: Keras's arguments before, torch's optimizer after `build`."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -12,13 +12,13 @@ from striate.kernels.optimizers import step
 from striate.layers import constraints
 from striate.training import schedules
 from striate.training.applying import Applying
-from striate.training.moving_averages import MovingAverages
+from striate.training.early_steps import EarlySteps
 from striate.training.optimizer_options import DEFAULTS, Tensors, check_options, clipper
 from striate.training.schedules import LearningRateSchedule
 from striate.training.slots import Parameters
 
 
-class Optimizer(MovingAverages, Applying):
+class Optimizer(EarlySteps, Applying):
     """Keras's arguments, kept until `build` gives them parameters and makes the torch optimizer, `engine`.
 
     Args:
@@ -230,25 +230,13 @@ class Optimizer(MovingAverages, Applying):
         if self.gradient_accumulation_steps is None or self._accumulate(parameters, gradients):
             if (clip := clipper(self._options)) is not None:
                 clip(gradients)
-            if self._schedule is not None:
-                group["lr"] = self.learning_rate
-            self._decay(parameters, group["lr"])
+            self._set_rate()
             if parameters:
-                self._update(parameters)
+                self._move(parameters)
         if self.use_ema:
             self._average()
         self._constrain()
         group["iterations"] += 1
-
-    def backward(self, loss: torch.Tensor, alone: Sequence[torch.Tensor] = ()) -> None:
-        """Compute the gradients.
-
-        Args:
-            loss: A scalar.
-            alone: Weights whose gradients nobody reads but this optimizer: they may take their step at once, and get
-                no gradient. If an exception ends the computation on its way, some of them have taken it.
-        """
-        self.scale_loss(loss).backward()
 
     def scale_loss(self, loss: torch.Tensor) -> torch.Tensor:
         """The loss, times the scale that `step` takes off again."""
@@ -271,6 +259,15 @@ class Optimizer(MovingAverages, Applying):
         torch._foreach_div_(gradients, self.gradient_accumulation_steps)
         torch._foreach_zero_(self._slot("gradient_accumulator", self._owners()))
         return True
+
+    def _set_rate(self) -> None:
+        if self._schedule is not None:
+            self._engine().param_groups[0]["lr"] = self.learning_rate
+
+    def _move(self, parameters: Tensors) -> None:
+        """Change these parameters along their gradients, which are all that there is to do with them."""
+        self._decay(parameters, self._engine().param_groups[0]["lr"])
+        self._update(parameters)
 
     def _decay(self, parameters: Tensors, rate: float) -> None:
         decayed = [p for p in parameters if p not in self._undecayed] if self._undecayed else parameters

@@ -129,7 +129,7 @@ class ProgressBar(Callback):
         if self._running:
             self._running = False
             count = f"{self._done}/{self.params.get('steps') or self._done}"
-            elapsed = _duration(time.perf_counter() - self._begun)
+            elapsed = duration(time.perf_counter() - self._begun)
             self._painter.finish(" - ".join([self._title, count, elapsed, self._rate(), *_figures(logs)]))
 
     def _rate(self) -> str:
@@ -289,11 +289,11 @@ def _figure(value: Any) -> str:
     return f"{number:.4f}" if number == 0 or abs(number) > 1e-3 else f"{number:.4e}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Whole seconds, as a clock shows them beyond a minute.
 
     Example:
-        >>> _duration(7.4), _duration(125), _duration(3725)
+        >>> duration(7.4), duration(125), duration(3725)
         ('7s', '2:05', '1:02:05')
     """
     minutes, rest = divmod(int(seconds), 60)

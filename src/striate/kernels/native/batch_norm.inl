@@ -1,5 +1,5 @@
-// Batch normalisation of (rows, channels) with ReLU after it, and its gradient. Of two passes over the numbers each:
-// the first sums up, the second computes. What ReLU let through is computed again instead of read.
+// Batch normalisation of (rows, channels) with a sum and ReLU after it, and its gradient. Of two passes over the numbers
+// each: the first sums up, the second computes. What ReLU let through is computed again instead of read, but after a sum.
 
 namespace {
 
@@ -54,9 +54,9 @@ inline std::unique_ptr<double[]> sum_all(int64_t rows, int64_t channels, int thr
   return sums;
 }
 
-// y = x scale + offset, by channel, with ReLU up to `cap` if asked.
+// y = x scale + offset, by channel, and what is added unless it is null, with ReLU up to `cap` if asked.
 inline void scale_rows(int64_t rows, int64_t channels, const float* x, const float* scale, const float* offset,
-                       bool relu_too, float cap, float* y, int threads) {
+                       const float* added, bool relu_too, float cap, float* y, int threads) {
   const int parts = parts_of(rows * channels, threads);
   const V most = fill(cap);
 #pragma omp parallel for schedule(static) num_threads(parts)
@@ -65,7 +65,8 @@ inline void scale_rows(int64_t rows, int64_t channels, const float* x, const flo
     for (int64_t r = range.begin; r < range.end; r++) {
       for (int64_t c = 0; c < channels; c += LANES) {
         const int n = static_cast<int>(std::min<int64_t>(LANES, channels - c));
-        const V before = scaled(get(x + r * channels + c, n), get(scale + c, n), get(offset + c, n));
+        V before = scaled(get(x + r * channels + c, n), get(scale + c, n), get(offset + c, n));
+        if (added) before = before + get(added + r * channels + c, n);
         put(y + r * channels + c, activated(before, relu_too, most), n);
       }
     }
@@ -89,10 +90,11 @@ inline float moved(float from, float to, float share) {
 }  // namespace
 
 // Of each channel its moments, mean and variance in two rows, and what they come to, factor, scale and offset in three;
-// y of these; and moving statistics, unless they are null, move by `share` towards those of the batch.
+// y of these, to which an array is added unless it is null; and moving statistics, unless they are null, move by `share`
+// towards those of the batch.
 STRIATE_EXPORT int STRIATE_NAME(batch_norm, ISA)(int64_t rows, int64_t channels, const float* x, const float* gamma,
                                                   const float* beta, double epsilon, int relu_too, float cap,
-                                                  float* moving_mean, float* moving_variance, float share,
+                                                  const float* added, float* moving_mean, float* moving_variance, float share,
                                                   float* moments, float* scaling, float* y, int threads) {
   // Of the differences from the first row: channels far from 0 lose no digits.
   const auto sums = sum_all(rows, channels, threads, [=](V& sum, V& squares, int64_t r, int64_t c, int n) {
@@ -114,7 +116,7 @@ STRIATE_EXPORT int STRIATE_NAME(batch_norm, ISA)(int64_t rows, int64_t channels,
     if (moving_mean) moving_mean[c] = moved(moving_mean[c], mean[c], share);
     if (moving_variance) moving_variance[c] = moved(moving_variance[c], variance[c], share);
   }
-  scale_rows(rows, channels, x, scale, offset, relu_too, cap, y, threads);
+  scale_rows(rows, channels, x, scale, offset, added, relu_too, cap, y, threads);
   return 0;
 }
 
@@ -134,23 +136,27 @@ STRIATE_EXPORT int STRIATE_NAME(fold_norm, ISA)(int64_t channels, const float* m
 STRIATE_EXPORT int STRIATE_NAME(scale_channels, ISA)(int64_t rows, int64_t channels, const float* x, const float* scale,
                                                       const float* offset, int relu_too, float cap, float* y,
                                                       int threads) {
-  scale_rows(rows, channels, x, scale, offset, relu_too, cap, y, threads);
+  scale_rows(rows, channels, x, scale, offset, nullptr, relu_too, cap, y, threads);
   return 0;
 }
 
-// The gradients of x (unless it is null), gamma and beta; moments and scaling are those that made y.
+// The gradients of x (unless it is null), gamma and beta; moments and scaling are those that made y. After a sum and ReLU
+// y says what that let through, and the gradient of what was added is left in dadded; else both are null.
 STRIATE_EXPORT int STRIATE_NAME(batch_norm_backward, ISA)(int64_t rows, int64_t channels, const float* x,
                                                            const float* dy, const float* moments, const float* scaling,
-                                                           int relu_too, float cap, float* dx, float* dgamma,
-                                                           float* dbeta, int threads) {
+                                                           int relu_too, float cap, const float* y, float* dadded,
+                                                           float* dx, float* dgamma, float* dbeta, int threads) {
   const float *mean = moments, *factor = scaling, *scale = factor + channels, *offset = scale + channels;
   const V most = fill(cap);
   const auto gradient = [=](V value, int64_t at, int64_t c, int n) {
+    if (y) return get(dadded + at, n);
     const V arrived = get(dy + at, n);
     return relu_too ? keep(passes(scaled(value, get(scale + c, n), get(offset + c, n)), most), arrived) : arrived;
   };
   const auto sums = sum_all(rows, channels, threads, [=](V& sum, V& products, int64_t r, int64_t c, int n) {
-    const V value = get(x + r * channels + c, n), arrived = gradient(value, r * channels + c, c, n);
+    const int64_t at = r * channels + c;
+    if (y) put(dadded + at, keep(passes(get(y + at, n), most), get(dy + at, n)), n);
+    const V value = get(x + at, n), arrived = gradient(value, at, c, n);
     sum = sum + arrived;
     products = multiply_add(arrived, value - get(mean + c, n), products);
   });

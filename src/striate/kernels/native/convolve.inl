@@ -60,13 +60,6 @@ struct Place {
     }
     item = pixel;
   }
-  void advance(const ConvolveSizes& s) {
-    for (int a = 2; a >= 0; a--) {
-      if (++at[a] < s.out[a]) return;
-      at[a] = 0;
-    }
-    item++;
-  }
   int64_t from(const ConvolveSizes& s) const {
     return (((item * s.in[0] + at[0] * s.steps[0]) * s.in[1] + at[1] * s.steps[1]) * s.in[2] + at[2] * s.steps[2]) * s.pixel;
   }
@@ -110,35 +103,36 @@ inline float* copy_rows(const ConvolveSizes& s, const Place& place, int64_t cell
 template <int ROWS, int VECTORS>
 void convolve_tile(const float* const* from, const Segment* segments, int64_t count, const float* weights, bool first,
                    bool last, const Epilogue& after, float* waiting, float* y, const int64_t* to, int64_t whole) {
-  V sum[ROWS][VECTORS];
-  for (int i = 0; i < ROWS; i++)
-    for (int j = 0; j < VECTORS; j++)
-      sum[i][j] = load((first ? after.bias : waiting + i * PANEL) + j * LANES);
+  V sum[ROWS * VECTORS];
+  const auto each = [&](auto work) {  // work(sum, row, first column)
+    unrolled<ROWS * VECTORS>([&](auto at) { work(sum[at], at / VECTORS, at % VECTORS * LANES); });
+  };
+  if (first) each([&](V& of, int, int j) { of = load(after.bias + j); });
+  else each([&](V& of, int i, int j) { of = load(waiting + i * PANEL + j); });
   for (int64_t segment = 0; segment < count; segment++) {
     const float* rows[ROWS];
     for (int i = 0; i < ROWS; i++) rows[i] = from[i] + segments[segment].offset;
     const int64_t length = segments[segment].length;
     for (int64_t k = 0; k < length; k++, weights += PANEL) {
       V right[VECTORS];
-      for (int j = 0; j < VECTORS; j++) right[j] = load(weights + j * LANES);
-      for (int i = 0; i < ROWS; i++) {
+      unrolled<VECTORS>([&](auto j) { right[j] = load(weights + j * LANES); });
+      unrolled<ROWS>([&](auto i) {
         const V left = fill(rows[i][k]);
-        for (int j = 0; j < VECTORS; j++) sum[i][j] = multiply_add(left, right[j], sum[i][j]);
-      }
+        unrolled<VECTORS>([&](auto j) { sum[i * VECTORS + j] = multiply_add(left, right[j], sum[i * VECTORS + j]); });
+      });
     }
   }
-  if (!last) {
-    for (int i = 0; i < ROWS; i++)
-      for (int j = 0; j < VECTORS; j++) store(waiting + i * PANEL + j * LANES, sum[i][j]);
-    return;
+  if (!last) return each([&](V& of, int i, int j) { store(waiting + i * PANEL + j, of); });
+  constexpr int LAST = (VECTORS - 1) * LANES;
+  const int rest = static_cast<int>(whole - LAST);
+  if (after.added)
+    each([&](V& of, int i, int j) { of = of + get(after.added + to[i] + j, j < LAST ? LANES : rest); });
+  if (after.relu_too) {
+    const V most = fill(after.cap);
+    each([&](V& of, int, int) { of = least(most, relu(of)); });
   }
-  const V most = fill(after.cap);
-  for (int i = 0; i < ROWS; i++)
-    for (int j = 0; j < VECTORS; j++) {
-      const int n = static_cast<int>(std::min<int64_t>(LANES, whole - j * LANES));
-      const V all = after.added ? sum[i][j] + get(after.added + to[i] + j * LANES, n) : sum[i][j];
-      put(y + to[i] + j * LANES, activated(all, after.relu_too, most), n);
-    }
+  if (rest == LANES) each([&](V& of, int i, int j) { store(y + to[i] + j, of); });
+  else each([&](V& of, int i, int j) { put(y + to[i] + j, of, j < LAST ? LANES : rest); });
 }
 
 using ConvolveTile = decltype(&convolve_tile<1, 1>);
@@ -193,29 +187,31 @@ STRIATE_EXPORT int STRIATE_NAME(convolve, ISA)(const ConvolveSizes* sizes, const
     int64_t to[BLOCK_PIXELS + MOST_TILE_ROWS];
     for (int64_t item = items * part / threads; item < items * (part + 1) / threads; item++) {
       const int64_t begin = item / groups * block, count = std::min(block, pixels - begin), group = item % groups;
-      Place place(s, begin);
       float* copied = rows;
-      for (int64_t p = 0; p < count; p++, place.advance(s)) {
-        to[p] = place.to(s);
-        if (inside) from[p] = x + place.from(s);
-        else if (p && place.at[2]) from[p] = from[p - 1] + s.steps[2] * s.c;
-        else {  // the row's first pixel in this block
-          from[p] = copied;
-          copied = copy_rows(s, place, cells, x, copied);
+      for (int64_t p = 0, side_by_side; p < count; p += side_by_side) {  // row by row
+        const Place place(s, begin + p);
+        side_by_side = std::min(count - p, s.out[2] - place.at[2]);
+        const int64_t apart = s.steps[2] * (inside ? s.pixel : s.c), start = place.to(s);
+        const float* first = inside ? x + place.from(s) : copied;
+        if (!inside) copied = copy_rows(s, place, cells, x, copied);
+        for (int64_t k = 0; k < side_by_side; k++) {
+          from[p + k] = first + k * apart;
+          to[p + k] = start + k * s.to[3];
         }
       }
       for (int64_t panel = panels * group / groups; panel < panels * (group + 1) / groups; panel++) {
         const int64_t first = panel * PANEL, wide = std::min(PANEL, s.filters - first), vectors = (wide + LANES - 1) / LANES;
-        const int64_t tiles = (count + tile_rows(vectors) - 1) / tile_rows(vectors);
+        const int64_t tiles = (count + tile_rows(vectors) - 1) / tile_rows(vectors), low = count / tiles;
+        const ConvolveTile tile_of[] = {choose_tile<MOST_TILE_ROWS, TILE_VECTORS>(low, vectors),
+                                        choose_tile<MOST_TILE_ROWS, TILE_VECTORS>(low + 1, vectors)};
         const Epilogue after{bias + first, added ? added + first : nullptr, relu_too != 0, cap};
         const float* taps = weights + panel * depth * PANEL;
         for (int64_t segment = 0, passed, next; segment < segments.count; segment = next, taps += passed * PANEL) {
           next = segments.pass(segment, &passed);
           for (int64_t tile = 0; tile < tiles; tile++) {
             const int64_t p = count * tile / tiles, height = count * (tile + 1) / tiles - p;
-            choose_tile<MOST_TILE_ROWS, TILE_VECTORS>(height, vectors)(
-                from + p, segments.at.get() + segment, next - segment, taps, segment == 0, next == segments.count, after,
-                waiting + p * PANEL, y + first, to + p, wide);
+            tile_of[height - low](from + p, segments.at.get() + segment, next - segment, taps, segment == 0,
+                                  next == segments.count, after, waiting + p * PANEL, y + first, to + p, wide);
           }
         }
       }

@@ -20,6 +20,8 @@ struct DepthwiseSizes {
 
 constexpr int MOST_PIXELS = 8;          // whose sums stay in registers
 constexpr int MOST_TAPS = 9;            // whose gradients do
+constexpr int THREE = 3;                // columns of the usual window
+constexpr int64_t FEW_COLUMNS = 4;      // pixels side by side that do not keep the processor busy
 constexpr int64_t PIXELS_AT_A_TIME = 32;  // in a table, or a row if that is more
 
 struct Tap {
@@ -89,7 +91,7 @@ inline int64_t floor_divided(int64_t a, int64_t b) { return a >= 0 ? a / b : -((
 inline View input_view(const DepthwiseSizes& s, const float* dy, int64_t row, int64_t column, const Table& table) {
   int64_t count = 0;
   for (int64_t i = 0; i < s.kh; i++) {
-    for (int64_t j = 0; j < s.kw; j++) {
+    for (int64_t j = s.kw - 1; j >= 0; j--) {  // from left to right
       const int64_t down = row + s.top - i * s.dh, across = column + s.left - j * s.dw;
       const int64_t h = floor_divided(down, s.sh), w = floor_divided(across, s.sw);
       if (h * s.sh == down && w * s.sw == across) table.taps[count++] = {h, w, i * s.kw + j};
@@ -111,54 +113,98 @@ inline void for_each_weight(const DepthwiseSizes& s, Weights* weights, float* pa
 }
 inline Scratch packed_windows(const DepthwiseSizes& s, const float* weights) {
   Scratch to = zeroed(s.weights());
-  if (to) for_each_weight(s, weights, to.get(), [](float weight, float& place) { place = weight; });
+  if (to && s.by_channel == 1) {
+    for (int64_t c = 0; c < s.c; c += LANES)
+      for (int64_t t = 0; t < s.taps(); t++) {
+        const int n = static_cast<int>(std::min<int64_t>(LANES, s.c - c));
+        put(&to[c * s.taps() + t * LANES], get(weights + t / s.kw * s.by_row + t % s.kw * s.by_column + c, n), n);
+      }
+  } else if (to) for_each_weight(s, weights, to.get(), [](float weight, float& place) { place = weight; });
   return to;
 }
 
+// Adds what every tap sees, one after the other.
 template <int PIXELS, bool WHOLE>
-inline void sum_windows(const View& view, const float* const* cells, int64_t stride, const int64_t* places, int64_t c,
-                        int n, const float* weights, const Epilogue& after, float* to) {
-  V sum[PIXELS];
-  const V begin = load(after.bias + c);
-  for (int p = 0; p < PIXELS; p++) sum[p] = begin;
+inline void add_taps(const View& view, const float* const* cells, int64_t stride, int64_t c, int n, const float* weights,
+                     V* sum) {
   for (int64_t t = 0; t < view.count; t++, cells += stride) {
     const V weight = load(weights + view.taps[t].number * LANES);
-    for (int p = 0; p < PIXELS; p++)
+    unrolled<PIXELS>([&](auto p) {
       sum[p] = multiply_add(WHOLE ? load(cells[p] + c) : load_some(cells[p] + c, n), weight, sum[p]);
-  }
-  const V cap = fill(after.cap);
-  for (int p = 0; p < PIXELS; p++) {
-    const V y = activated(sum[p], after.relu_too, cap);
-    if (WHOLE) store(to + places[p] + c, y);
-    else store_some(to + places[p] + c, y, n);
+    });
   }
 }
 
-template <int PIXELS>
+// The same where pixels lie side by side and taps in threes: a cell that several of them see is read once.
+template <int PIXELS, int STEP, bool WHOLE>
+inline void add_threes(const View& view, const float* const* cells, int64_t stride, int64_t c, int n,
+                       const float* weights, V* sum) {
+  for (int64_t t = 0; t < view.count; t += THREE, cells += THREE * stride) {
+    V weight[THREE];
+    unrolled<THREE>([&](auto k) { weight[k] = load(weights + view.taps[t + k].number * LANES); });
+    unrolled<(PIXELS - 1) * STEP + THREE>([&](auto at) {
+      constexpr int pixel = std::min(at / STEP, PIXELS - 1);
+      const float* cell = cells[(at - pixel * STEP) * stride + pixel] + c;
+      const V x = WHOLE ? load(cell) : load_some(cell, n);
+      unrolled<THREE>([&](auto k) {
+        constexpr int first = at - k;
+        if constexpr (first >= 0 && first % STEP == 0 && first / STEP < PIXELS)
+          sum[first / STEP] = multiply_add(x, weight[k], sum[first / STEP]);
+      });
+    });
+  }
+}
+
+// By how much pixels move whose taps come in threes side by side; 0 for any others.
+inline int step_of_threes(const View& view) {
+  for (int64_t t = 0; t < view.count; t++) {
+    const Tap &tap = view.taps[t], &first = view.taps[t - t % THREE];
+    if (tap.row != first.row || tap.column != first.column + t % THREE) return 0;
+  }
+  return view.count % THREE || view.columns < FEW_COLUMNS || view.column_step > 2 ? 0 : static_cast<int>(view.column_step);
+}
+
+template <int PIXELS, int STEP, bool WHOLE>
+inline void sum_windows(const View& view, const float* const* cells, int64_t stride, const int64_t* places, int64_t c,
+                        int n, const float* weights, const Epilogue& after, float* to) {
+  V sum[PIXELS];
+  unrolled<PIXELS>([&](auto p) { sum[p] = load(after.bias + c); });
+  if constexpr (STEP) add_threes<PIXELS, STEP, WHOLE>(view, cells, stride, c, n, weights, sum);
+  else add_taps<PIXELS, WHOLE>(view, cells, stride, c, n, weights, sum);
+  const V cap = fill(after.cap);
+  unrolled<PIXELS>([&](auto p) { put(to + places[p] + c, activated(sum[p], after.relu_too, cap), WHOLE ? LANES : n); });
+}
+
+template <int PIXELS, int STEP>
 inline void sum_pixels(int64_t pixels, const View& view, const float* const* cells, int64_t stride,
                        const int64_t* places, const float* weights, int64_t taps, const Epilogue& after, float* to) {
   if constexpr (PIXELS > 0) {
-    if (pixels < PIXELS) return sum_pixels<PIXELS - 1>(pixels, view, cells, stride, places, weights, taps, after, to);
+    if (pixels < PIXELS)
+      return sum_pixels<PIXELS - 1, STEP>(pixels, view, cells, stride, places, weights, taps, after, to);
     int64_t c = 0;
     for (; c + LANES <= view.channels; c += LANES)
-      sum_windows<PIXELS, true>(view, cells, stride, places, c, LANES, weights + c * taps, after, to);
+      sum_windows<PIXELS, STEP, true>(view, cells, stride, places, c, LANES, weights + c * taps, after, to);
     const int rest = static_cast<int>(view.channels - c);
-    if (rest) sum_windows<PIXELS, false>(view, cells, stride, places, c, rest, weights + c * taps, after, to);
+    if (rest) sum_windows<PIXELS, STEP, false>(view, cells, stride, places, c, rest, weights + c * taps, after, to);
   }
 }
 
 // Rows of pixels become the sums of what their taps see.
 inline void slide(const View& view, Rows range, const float* weights, int64_t taps, const float* nothing,
                   const Epilogue& after, Table& table, float* to) {
+  const int step = step_of_threes(view);
+  const auto sum_some = step == 1   ? sum_pixels<MOST_PIXELS, 1>
+                        : step == 2 ? sum_pixels<MOST_PIXELS, 2>
+                                    : sum_pixels<MOST_PIXELS, 0>;
   for (int64_t from = range.begin; from < range.end; from += view.at_a_time()) {
     const int64_t rows = std::min(view.at_a_time(), range.end - from), pixels = rows * view.columns;
-    const int64_t blocks = (pixels + MOST_PIXELS - 1) / MOST_PIXELS;
+    const int64_t run = step ? view.columns : pixels, blocks = (run + MOST_PIXELS - 1) / MOST_PIXELS;
     table.fill(view, from, rows, nothing);
-    for (int64_t block = 0; block < blocks; block++) {
-      const int64_t at = pixels * block / blocks, count = pixels * (block + 1) / blocks - at;
-      sum_pixels<MOST_PIXELS>(count, view, table.cells.get() + at, pixels, table.places.get() + at, weights, taps, after,
-                              to);
-    }
+    for (int64_t first = 0; first < pixels; first += run)
+      for (int64_t block = 0; block < blocks; block++) {
+        const int64_t at = first + run * block / blocks, count = first + run * (block + 1) / blocks - at;
+        sum_some(count, view, table.cells.get() + at, pixels, table.places.get() + at, weights, taps, after, to);
+      }
   }
 }
 

@@ -1,8 +1,9 @@
-// A network's inference: instructions, one after the other, each of them one of the other functions.
+// A network's inference: instructions, one after the other, each of them one of the other functions; all items at once, or
+// some items at a time, so that what they write is still near when the next one reads it.
 
 namespace {
 
-enum Operation : int64_t { CONVOLVE, WINOGRAD, CONV_POOL, CONV_GLOBAL_MAX, POOL_WINDOWS, SCALE, COMBINE, COPY, ACTIVATE, DEPTHWISE };
+enum Operation : int64_t { CONVOLVE, WINOGRAD, CONV_POOL, CONV_GLOBAL_MAX, POOL_WINDOWS, SCALE, COMBINE, COPY, ACTIVATE, DEPTHWISE, LINES };
 
 struct Instruction {
   int64_t operation;
@@ -11,6 +12,13 @@ struct Instruction {
   float* y;
   float cap;              // of ReLU; NaN where there is none
   int32_t flag;           // whether ReLU follows, or which variant
+};
+
+constexpr int MOST_SIZES = 32, ARRAYS = 5;
+
+// How far an instruction's arrays, what it reads and then what it writes, lie apart for items, and for threads.
+struct Apart {
+  int64_t by_item[ARRAYS], by_thread[ARRAYS];
 };
 
 struct CopySizes {
@@ -79,9 +87,29 @@ int run_one(const Instruction& is, int threads) {
     case DEPTHWISE:
       return STRIATE_NAME(depthwise, ISA)(static_cast<const DepthwiseSizes*>(is.sizes), x, second, third, is.flag, is.cap,
                                           is.y, threads);
+    case LINES: {
+      const ConvLinesSizes& s = *static_cast<const ConvLinesSizes*>(is.sizes);
+      return with_taps(s.window[2], [&](auto taps) {
+        return convolve_lines<taps()>(s, x, second, {third, fourth, is.flag != 0, is.cap}, is.y, threads);
+      });
+    }
     default:
       return copy_cells(*static_cast<const CopySizes*>(is.sizes), x, is.y, threads);
   }
+}
+
+// Of `items` items those from `first` on, by one thread.
+int run_some(const Instruction& whole, const Apart& apart, int64_t items, int64_t first, int64_t count, int thread) {
+  Instruction some = whole;
+  int64_t sizes[MOST_SIZES];
+  std::memcpy(sizes, whole.sizes, sizeof sizes);
+  sizes[0] = sizes[0] / items * count;  // every operation's first size: items, or what there is of each of them
+  some.sizes = sizes;
+  const auto moved = [&](int array) { return first * apart.by_item[array] + thread * apart.by_thread[array]; };
+  for (int array = 0; array + 1 < ARRAYS; array++)
+    if (whole.given[array]) some.given[array] = whole.given[array] + moved(array);
+  some.y = whole.y + moved(ARRAYS - 1);
+  return run_one(some, 1);
 }
 
 }  // namespace
@@ -91,6 +119,20 @@ STRIATE_EXPORT int STRIATE_NAME(run_program, ISA)(const Instruction* instruction
   for (int64_t i = 0; i < count; i++)
     if (run_one(instructions[i], threads)) return NO_MEMORY;
   return 0;
+}
+
+// The same for `group` items at a time, by no more threads than `most`; sizes are MOST_SIZES numbers each.
+STRIATE_EXPORT int STRIATE_NAME(run_in_groups, ISA)(const Instruction* instructions, const Apart* apart, int64_t count,
+                                                    int64_t items, int64_t group, int64_t most, int threads) {
+  const int parts = static_cast<int>(std::min<int64_t>(most, threads));
+  const int64_t groups = (items + group - 1) / group;
+  int failed = 0;
+#pragma omp parallel for schedule(static) num_threads(parts) reduction(| : failed)
+  for (int part = 0; part < parts; part++)
+    for (int64_t at = groups * part / parts; at < groups * (part + 1) / parts; at++)
+      for (int64_t i = 0; i < count; i++)
+        failed |= run_some(instructions[i], apart[i], items, at * group, std::min(group, items - at * group), part);
+  return failed;
 }
 
 // How many columns stand together in packed weights, and how many numbers in a vector.

@@ -47,4 +47,14 @@ struct Epilogue {
   float cap;
 };
 
+// work(0), work(1), ..., each with a number known when compiling: registers in an array stay registers only so.
+template <class Work, int... AT>
+inline void for_all(Work work, std::integer_sequence<int, AT...>) {
+  (work(std::integral_constant<int, AT>()), ...);
+}
+template <int COUNT, class Work>
+inline void unrolled(Work work) {
+  for_all(work, std::make_integer_sequence<int, COUNT>());
+}
+
 }  // namespace

@@ -30,7 +30,11 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> torch.T
                 [False]])
     """
     y_true, y_pred = _pair("binary_accuracy", y_true, y_pred)
-    return (y_pred > threshold) == y_true
+    y_pred = y_pred.detach()
+    above = torch.gt(
+        y_pred, threshold, out=torch.empty_like(y_pred)
+    )  # as numbers: torch is slow to compare booleans with them
+    return above == y_true
 
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> torch.Tensor:

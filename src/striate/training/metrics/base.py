@@ -185,8 +185,9 @@ class Average(Metric):
             weight = align_weight(self.where, sample_weight, values)
             values = values * weight
             self.count = self.count + weight.sum() * (samples / max(weight.numel(), 1))
-        total = torch.count_nonzero(values).to(dtype) if values.dtype == torch.bool else values.sum(dtype=dtype)
-        self.total = self.total + (total if share == 1 else total * share)
+        total = torch.count_nonzero(values) if values.dtype == torch.bool else values.sum(dtype=dtype)
+        before = self.total if isinstance(self.total, torch.Tensor) else total.new_tensor(self.total, dtype=dtype)
+        self.total = torch.add(before, total, alpha=share)
 
 
 @registry.register()

@@ -1,16 +1,17 @@
 """Adam and AdamW, in our own kernel or torch's fused one."""
 
 import math
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
 
 from striate.foundation.checks import UserError
-from striate.kernels.early import EarlyStep, read_once, stepping_early
+from striate.kernels.early import EarlyStep, stepping_early
 from striate.training.optimizer import Optimizer
-from striate.training.optimizer_options import CLIPS, Tensors
+from striate.training.optimizer_options import Tensors
 from striate.training.optimizers.registry import registry
+
+WIDE = 2**18  # numbers of a fully connected kernel, so many that its gradient is better never written down
 
 
 @registry.register()
@@ -22,6 +23,7 @@ class Adam(Optimizer):
     """
 
     arguments = ("beta_1", "beta_2", "epsilon", "amsgrad")
+    steps_one_by_one = True
     torch_names: ClassVar = {"momentum": "exp_avg", "velocity": "exp_avg_sq", "velocity_hat": "max_exp_avg_sq"}
 
     def __init__(
@@ -61,28 +63,20 @@ class Adam(Optimizer):
     def _engine_decays(self) -> bool:
         return not self._undecayed  # one group of weights decays in the fused kernel
 
-    def backward(self, loss: torch.Tensor, alone: Sequence[torch.Tensor] = ()) -> None:
-        early = read_once(loss, [weight for weight in alone if self._can_step_early(weight)])
+    def _compute_gradients(self, loss: torch.Tensor, early: Tensors) -> None:
+        wide = [] if self.amsgrad or self._undecayed else [weight for weight in early if self._is_wide(weight)]
         rate, (_, corrections) = self.learning_rate, self._corrections()
         own = (self.beta_1, self.beta_2, self.epsilon)
         numbers = (rate, self.weight_decay or 0.0, rate * corrections, *own)
-        states = [self._state(weight) for weight in early]
+        states = [self._state(weight) for weight in wide]
         steps = [EarlyStep(state["exp_avg"], state["exp_avg_sq"], numbers) for state in states]
-        with stepping_early(list(zip(early, steps, strict=True))) as waiting:
-            super().backward(loss)
-        self._stepped = len(waiting) < len(early)
+        with stepping_early(list(zip(wide, steps, strict=True))) as waiting:
+            super()._compute_gradients(loss, early)
+        self._stepped |= len(waiting) < len(wide)
 
-    def _can_step_early(self, weight: torch.Tensor) -> bool:
-        """Whether nothing is to be done with a weight's gradient but its step, as far as can be known here."""
-        if type(self) not in (Adam, AdamW) or weight not in self._names or not weight.requires_grad:
-            return False
-        asked = self.amsgrad or self.gradient_accumulation_steps or self.loss_scale_factor or self._undecayed
-        clipped = any(self._options[name] is not None for name in CLIPS)
-        watched = weight._backward_hooks or weight._post_accumulate_grad_hooks or self._engine_is_watched()
-        slot = self._state(weight)["exp_avg"]
-        kept = weight.is_cpu and slot.is_cpu and weight.dtype is slot.dtype is torch.float32
-        plain = weight.is_contiguous() and slot.is_contiguous() and getattr(weight, "constraint", None) is None
-        return not (asked or clipped or watched) and kept and plain and weight.grad is None
+    def _is_wide(self, weight: torch.Tensor) -> bool:
+        lies = weight.is_contiguous() and self._state(weight)["exp_avg"].is_contiguous()
+        return weight.ndim == 2 and weight.numel() >= WIDE and lies
 
     def _corrections(self) -> tuple[float, float]:
         """The root of the second moment's correction, and that over the first's."""
@@ -115,6 +109,8 @@ class Adam(Optimizer):
 @registry.register()
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019); see `Adam` and `Optimizer`."""
+
+    steps_one_by_one = True
 
     def __init__(
         self,

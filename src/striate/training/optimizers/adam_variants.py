@@ -97,6 +97,7 @@ class Adamax(RuleOptimizer):
     """
 
     arguments = ("beta_1", "beta_2", "epsilon")
+    steps_one_by_one = True
 
     def __init__(
         self,

@@ -67,6 +67,7 @@ class Adagrad(RuleOptimizer):
     """
 
     arguments = ("initial_accumulator_value", "epsilon")
+    steps_one_by_one = True
 
     def __init__(
         self,

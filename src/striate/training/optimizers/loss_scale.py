@@ -24,7 +24,9 @@ class LossScaleOptimizer(Optimizer):
 
     Where a gradient is not finite, nothing moves, neither weights nor averages nor `iterations`, and the scale is
     halved; after many finite steps in a row it is doubled. `compile` puts it around the optimizer of a model that
-    computes in float16, unless told auto_scale_loss=False.
+    computes in float16, unless told auto_scale_loss=False. A `train_step` or a loop of one's own calls
+    `optimizer.backward(loss)`, or `optimizer.scale_loss(loss).backward()`: gradients of the loss itself would be
+    divided all the same, and be too small.
 
     Args:
         inner_optimizer: The optimizer that moves the weights.

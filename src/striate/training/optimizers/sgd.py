@@ -20,6 +20,7 @@ class SGD(RuleOptimizer):
     """
 
     arguments = ("momentum", "nesterov")
+    steps_one_by_one = True
     torch_names: ClassVar = {"momentum": "momentum_buffer"}
 
     def __init__(
