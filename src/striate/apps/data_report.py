@@ -3,24 +3,25 @@
 import hashlib
 import html
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
+from striate.apps.findings_page import findings_page
 from striate.apps.outline import Grid, Pairs, Text, outline
-from striate.apps.run import RunFolder
+from striate.data.findings import Finding
 from striate.data.samples import SampleSet
+from striate.foundation.files import atomic_path, write_json
 from striate.tasks.task import Task
 
 MOST_DUPLICATES = 50
-STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1f24}"
-    "table{border-collapse:collapse}td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #d5dade}"
-    "td:first-child,th:first-child{text-align:left}dt{font-weight:600;margin-top:1rem}dd{margin:0 0 0 1rem}"
-    "@media(prefers-color-scheme:dark){body{background:#16191d;color:#e6e9ec}td,th{border-color:#3a4149}}"
-)
 
 
-def data_report(task: Task, samples: SampleSet, parts: Mapping[str, list[int]]) -> dict[str, Any]:
+def data_report(
+    task: Task, samples: SampleSet, parts: Mapping[str, list[int]], findings: Sequence[Finding] = ()
+) -> dict[str, Any]:
     """The facts: counts, what the task says of the contents, what was left out, and what stands twice."""
     counts = {name: _counts(samples.subset(numbers)) for name, numbers in parts.items()}
     return {
@@ -31,22 +32,23 @@ def data_report(task: Task, samples: SampleSet, parts: Mapping[str, list[int]]) 
         **task.describe(samples),
         "quarantined": [{"source": source, "reason": reason} for source, reason in samples.quarantined],
         "duplicates": _duplicates(samples, parts),
+        "findings": [finding.to_json() for finding in findings],
     }
 
 
-def write_data_report(run: RunFolder, report: dict[str, Any]) -> None:
-    """Write the facts as JSON, and as a small page for people.
+def write_data_report(
+    folder: Path, title: str, report: dict[str, Any], findings: Sequence[Finding], samples: SampleSet
+) -> None:
+    """Write the facts as JSON, and as a page for people.
 
     Raises:
         UserError: They cannot be written.
     """
-    run.write_json("data_report.json", report)
-    title = f"The data of {html.escape(run.path.name)}"
-    head = f'<meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
-    body = f"<h1>{title}</h1>{_page(outline(report))}"
-    run.write_text(
-        "data_report.html", f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>\n'
-    )
+    write_json(folder / "data_report.json", report)
+    facts = {key: value for key, value in report.items() if key != "findings"}
+    page = findings_page(title, findings, samples, Markup(_page(outline(facts))))
+    with atomic_path(folder / "data_report.html") as path:
+        path.write_bytes(page.encode("utf-8", "replace"))  # names of files may hold bytes that are no text
 
 
 def _counts(samples: SampleSet) -> dict[str, int]:
@@ -72,7 +74,7 @@ def _page(value: Text | Pairs | Grid) -> str:
             "<tr>" + "".join(f"<td>{html.escape(cell.text)}</td>" for cell in row) + "</tr>" for row in value.rows
         )
         left = f"<p>and {value.left} more</p>" if value.left else ""
-        return f"<table><tr>{head}</tr>{rows}</table>{left}"
+        return f'<div class="scroll"><table><tr>{head}</tr>{rows}</table></div>{left}'
     if isinstance(value, Pairs):
         return "<dl>" + "".join(f"<dt>{html.escape(n)}</dt><dd>{_page(v)}</dd>" for n, v in value.pairs) + "</dl>"
     return html.escape(value.text)

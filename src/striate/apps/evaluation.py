@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from striate.apps import diagrams
 from striate.apps.run import RunFolder
 from striate.data.samples import SampleSet
 from striate.data.threads import side_by_side, worker_count
 from striate.deliver import Predictor
 from striate.foundation.files import atomic_path
 from striate.tasks import Task, named_task
+from striate.tasks.curves import Curve, Line
 from striate.tasks.intervals import Figure
+from striate.tasks.task import Disturbance
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 WORST = 16
+MOST_DISTURBED = 400
+STRENGTHS = (0.5, 1.0)
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ def judge(predictor: Predictor, samples: SampleSet) -> Verdict:
 
 
 def write_evaluation(run: RunFolder, predictor: Predictor, verdict: Verdict) -> None:
-    """Write evaluation/: metrics.json, predictions.csv, the task's tables, and drawings of the worst cases.
+    """Write evaluation/: figures, predictions, the task's tables, curves, and drawings of the worst cases.
 
     Raises:
         UserError: They cannot be written.
@@ -76,7 +81,42 @@ def write_evaluation(run: RunFolder, predictor: Predictor, verdict: Verdict) -> 
         return task.draw(verdict.samples.load(verdict.samples[index]), predictions[index], targets[index], spec)
 
     write_drawings(run.path / "evaluation" / "worst", [verdict.samples[index].id for index in worst], draw, worst)
+    disturbed = robustness(predictor, verdict)
+    curves = [*task.curves(predictions, targets, spec), *([disturbed] if disturbed else [])]
+    run.write_json(diagrams.FILE, diagrams.as_json(curves))
     run.write_json("evaluation/metrics.json", verdict.scores)
+
+
+def robustness(predictor: Predictor, verdict: Verdict) -> Curve | None:
+    """How the headline score falls as inputs are disturbed; of some of the samples, since each is predicted often.
+
+    Source: Hendrycks and Dietterich, Benchmarking Neural Network Robustness, arXiv 1903.12261.
+    """
+    task: Any = predictor.task
+    spec = predictor.spec
+    disturbances: dict[str, Disturbance] = task.disturbances(spec)
+    if not disturbances:
+        return None
+    step = max(1, -(-len(verdict.samples) // MOST_DISTURBED))
+    samples = verdict.samples.subset(range(0, len(verdict.samples), step))
+    targets = [sample.target for sample in samples]
+
+    def score(change: Disturbance, strength: float) -> float:
+        def disturbed(number: int) -> np.ndarray:
+            return change(samples.load(samples[number]), strength, np.random.default_rng(number))
+
+        predictions = predictor.predict(side_by_side(disturbed, range(len(samples)), worker_count()))
+        value = task.score(predictions, targets, spec)[task.headline]["value"]
+        return float("nan") if value is None else float(value)
+
+    untouched = score(lambda raw, strength, chance: raw, 0.0)
+    lines = {
+        name: Line(np.array([0.0, *STRENGTHS]), np.array([untouched, *(score(change, s) for s in STRENGTHS)]))
+        for name, change in disturbances.items()
+    }
+    name = task.headline.replace("_", " ")
+    meaning = f"how {name} falls as inputs are disturbed, from not at all; {len(samples):,} samples"
+    return Curve("robustness", "Robustness", meaning, "strength", name, lines)
 
 
 def write_drawings(folder: Path, names: Sequence[str], draw: Callable[[int], "Drawing"], which: Sequence[int]) -> None:

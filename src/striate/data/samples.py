@@ -213,10 +213,23 @@ def verify(samples: SampleSet, progress: Callable[[int, int], None] | None = Non
             progress(index + 1, len(samples))
     sound = samples.subset(kept)
     sound.quarantined.extend(broken)
-    before = samples.counts()
-    lost = [name for name, count in sound.counts().items() if not count and before[name]]
-    if lost:
-        example = f"{broken[0][0]}: {broken[0][1]}"
-        got = f"no readable sample of {', '.join(lost[:5])} (for example {example})"
-        raise UserError("verify", got, "at least one per class", "Replace the broken files.")
+    check_classes_left(samples, sound)
     return sound
+
+
+def check_classes_left(samples: SampleSet, sound: SampleSet) -> None:
+    """Refuse to go on where a class has lost its last sample.
+
+    Args:
+        samples: All of them.
+        sound: Those that can be read.
+
+    Raises:
+        UserError: Names such classes, and the first file that cannot be read.
+    """
+    before, after = samples.counts(), sound.counts()
+    lost = [name for name, count in after.items() if not count and before[name]]
+    if lost:
+        source, reason = sound.quarantined[len(samples.quarantined)]
+        got = f"no readable sample of {', '.join(lost[:5])} (for example {source}: {reason})"
+        raise UserError("verify", got, "at least one per class", "Replace the broken files.")

@@ -6,8 +6,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from striate.deliver.sealed import Sealed, outputs_of, unseal
+from striate.deliver.sealed import outputs_of, unseal
 from striate.foundation.checks import UserError
+from striate.models.model import Model
 
 BATCH = 64
 
@@ -30,20 +31,13 @@ class Predictor:
     """Predicts for raw inputs as the training did.
 
     Args:
-        sealed: The model with what is said of it.
+        model: The network.
         task: Prepares inputs and decodes outputs.
-
-    Attributes:
         spec: The training's choices.
-
-    Raises:
-        UserError: The choices are another version's.
     """
 
-    def __init__(self, sealed: Sealed, task: Preparation) -> None:
-        self.sealed, self.task = sealed, task
-        self.model, self.contents = sealed.model, sealed.contents
-        self.spec = task.spec_type.from_json(sealed.contents["spec"])
+    def __init__(self, model: Model, task: Preparation, spec: Any) -> None:
+        self.model, self.task, self.spec = model, task, spec
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], find: Callable[[str], Any]) -> "Predictor":
@@ -54,11 +48,13 @@ class Predictor:
             find: Gives the task by its name.
 
         Raises:
-            UserError: The file cannot be used, or the golden outputs differ by more than 1e-4.
+            UserError: The file cannot be used, its choices are another version's, or the golden outputs differ by
+                more than 1e-4.
         """
         sealed = unseal(path)
         sealed.check()
-        return cls(sealed, find(sealed.contents["task"]))
+        task = find(sealed.contents["task"])
+        return cls(sealed.model, task, task.spec_type.from_json(sealed.contents["spec"]))
 
     def predict(self, raw: Iterable[np.ndarray]) -> Any:
         """Predictions for raw inputs, in batches of 64.

@@ -10,9 +10,17 @@ from striate.foundation.checks import UnsupportedError, nearest
 
 PAGE = "docs/keras.md"
 LATER = "not written yet"
+OTHER_NETWORK = "not written yet; `load_model` opens the .keras file that Keras saves of it"
 # Why a name is not there: the first pattern that fits the name, or else the namespace that it is in.
 REASONS = {
-    "applications": "striate never uses the network; `load_weights` reads weights that are there",
+    "applications.[Cc]onv*": LATER,
+    "applications.[Ii]nception[_R]*[Vv]2": LATER,
+    "applications.[Nn][Aa][Ss]*": LATER,
+    "applications.*ception*": OTHER_NETWORK,
+    "applications.*[Vv]2": OTHER_NETWORK,
+    "applications.[Dd]ense*": OTHER_NETWORK,
+    "applications.[Ee]fficient*": OTHER_NETWORK,
+    "applications.[Mm]obile*": OTHER_NETWORK,
     "backend": "torch computes; `utils`, `config` and `ops` have what is of use to programs",
     "device": "`model.to(device)` and torch.device say where to compute",
     "distillation": LATER,
@@ -149,7 +157,7 @@ def reason(path: str, name: str) -> str | None:
     Example:
         >>> reason("layers", "StringLookup"), reason("losses", "circle"), reason("layers", "Conv2d")
         ('texts, not pictures', 'not written yet', None)
-        >>> reason("applications", "VGG16") == reason("", "applications")
+        >>> reason("backend", "clear_session") == reason("", "backend")
         True
     """
     if name in NOT_WRITTEN.get(path, "").split():
@@ -171,11 +179,10 @@ def absent_module(fullname: str) -> AbsentModuleError:
     """The error for a module of this package that is not there.
 
     Example:
-        >>> import striate.applications
+        >>> import striate.backend
         Traceback (most recent call last):
-        striate.foundation.absent.AbsentModuleError: Module 'striate' got Keras's 'applications'; it needs one of the \
-names that are there (striate never uses the network; `load_weights` reads weights that are there). docs/keras.md \
-lists them.
+        striate.foundation.absent.AbsentModuleError: Module 'striate' got Keras's 'backend'; it needs one of the names \
+that are there (torch computes; `utils`, `config` and `ops` have what is of use to programs). docs/keras.md lists them.
     """
     parent, _, name = fullname.rpartition(".")
     error = AbsentModuleError(*said_of(parent, name))

@@ -5,9 +5,20 @@ import pkgutil
 from pathlib import Path
 
 from striate.foundation.checks import UserError, nearest
-from striate.tasks.task import Options, Spec, Table, Task
+from striate.tasks.task import Options, Ready, Spec, Table, Task
 
-__all__ = ["Options", "Spec", "Table", "Task", "all_tasks", "demo_task", "find_task", "named_task"]
+__all__ = [
+    "Options",
+    "Ready",
+    "Spec",
+    "Table",
+    "Task",
+    "all_tasks",
+    "demo_task",
+    "find_task",
+    "named_task",
+    "ready_task",
+]
 
 DEMO = "classification"
 
@@ -73,3 +84,12 @@ def find_task(path: Path, name: str = "auto") -> Task:
     looked = "; or ".join(f"for {task.name} {task.looks_for}" for task in tasks.values())
     kind = "a folder" if path.is_dir() else f"a file of type {path.suffix or 'unknown'}"
     raise UserError(where, f"{kind} that no task recognises", looked, "Pass the path of such data.")
+
+
+def ready_task() -> tuple[Task, Ready]:
+    """The task that has a network which answers without a training of the user's own, and that network.
+
+    Raises:
+        UserError: It is not on this machine.
+    """
+    return next((task, ready) for task in all_tasks().values() if (ready := task.ready()) is not None)

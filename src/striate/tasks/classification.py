@@ -4,78 +4,39 @@ import dataclasses
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from striate.data.array_samples import memory_limit
 from striate.data.dataset import Dataset
-from striate.data.pictures import EXTENSIONS, MODES, resize
+from striate.data.pictures import EXTENSIONS, decode, resize
 from striate.data.readers import mnist_5k, read_classification
-from striate.data.samples import PictureFiles, Sample, SampleSet
+from striate.data.samples import Sample, SampleSet
 from striate.data.threads import side_by_side, worker_count
 from striate.foundation.checks import UserError
 from striate.models.model import Model
 from striate.tasks.augmentation import jitter
 from striate.tasks.batches import batches
+from striate.tasks.calibration import choose as choose_classes
+from striate.tasks.calibration import fit_inclusion, fit_temperature, included, tempered
+from striate.tasks.classification_spec import ClassificationSpec, check_options, choose, explain, space
 from striate.tasks.convnet import convnet
+from striate.tasks.curves import Curve, class_curves
+from striate.tasks.disturbances import picture_disturbances
 from striate.tasks.intervals import Figure, with_intervals
 from striate.tasks.pictures import draw_picture, picture_shapes
-from striate.tasks.scores import class_scores
-from striate.tasks.task import Options, Spec, Table, Task
+from striate.tasks.scores import certainty_scores, class_scores
+from striate.tasks.task import Disturbance, Options, Range, Ready, Table, Task
+from striate.tasks.transfer import imagenet_network, transfer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
-LARGEST_AS_IT_IS = 128  # rows or columns up to which pictures of one size keep it
-SIDES = {"small": 64, "medium": 96, "large": 160}  # of other pictures, at most
-SMALLEST_SIDE = 16
-FEW = 10_000  # samples below which they are changed more and learned from in smaller batches
-STEPS = 1700  # that a small set of pictures is trained for
-LEAST_EPOCHS, MOST_EPOCHS = 9, 40
 CHUNK = 256
-TABLE_COLUMNS = ["id", "target", "prediction", "confidence", "correct", "source"]
+TABLE_COLUMNS = ["id", "target", "prediction", "confidence", "sure", "possible", "correct", "source"]
 _IDX = re.compile(r"(train|t10k)-(images|labels)[-.]idx\d-ubyte(\.gz)?")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassificationSpec(Spec):
-    """The choices for classifying pictures.
-
-    Args:
-        classes: Their names, in the order of the network's outputs.
-        image_size: (rows, columns) that pictures are brought to.
-        channels: 1 grey, 3 colour, 4 colour with opacity.
-        pixels: The dtype of prepared pictures: "uint8", or "float32" where the data holds other numbers.
-        scale, offset: What the network's first layer does with the pixels: to about 0..1.
-        shift, turn, zoom, flip: How training pictures are changed at random; see `jitter`.
-        in_memory: Whether prepared pictures are kept in memory, or read again in every epoch.
-    """
-
-    classes: tuple[str, ...]
-    image_size: tuple[int, int]
-    channels: int
-    pixels: str
-    scale: float
-    offset: float
-    shift: float
-    turn: float
-    zoom: float
-    flip: bool
-    in_memory: bool
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(rows, columns, channels) of a prepared picture."""
-        return (*self.image_size, self.channels)
-
-    @property
-    def mode(self) -> str:
-        """How picture files are read."""
-        return next(mode for mode, channels in MODES.items() if channels == self.channels)
 
 
 class Classification(Task):
@@ -87,7 +48,7 @@ class Classification(Task):
         "and labels, or a folder with MNIST's idx files"
     )
     spec_type = ClassificationSpec
-    options = ("epochs", "batch_size", "image_size", "flip")
+    options = ("epochs", "batch_size", "image_size", "flip", "pretrained", "cost", "coverage")
     suffixes = EXTENSIONS
     headline = "accuracy"
 
@@ -116,49 +77,30 @@ class Classification(Task):
 
     def check_options(self, options: Options) -> None:
         super().check_options(options)
-        if options.image_size is not None and options.image_size < SMALLEST_SIDE:
-            got, needs = f"--image-size {options.image_size}", f"at least {SMALLEST_SIDE}"
-            raise UserError("striate train", got, needs, f"Pass --image-size {SMALLEST_SIDE}.")
+        check_options(options)
 
     def plan(self, samples: SampleSet, options: Options) -> ClassificationSpec:
-        example = samples.load(samples[0])
-        channels = example.shape[2]
-        image_size = _choose_size(samples, options)
-        low, high = (0.0, 255.0) if example.dtype == np.uint8 else _range(samples)
-        few = len(samples) < FEW
-        batch_size = options.batch_size or (32 if few else 64)
-        epochs = min(MOST_EPOCHS, max(LEAST_EPOCHS, round(STEPS * batch_size / len(samples))))
-        nbytes = len(samples) * int(np.prod(image_size)) * channels * example.dtype.itemsize
-        return ClassificationSpec(
-            task=self.name,
-            size=options.size,
-            seed=options.seed,
-            epochs=options.epochs or epochs,
-            batch_size=batch_size,
-            optimizer="adamw",
-            learning_rate=2e-3,
-            monitor="val_loss",
-            classes=samples.classes,
-            image_size=image_size,
-            channels=channels,
-            pixels=str(example.dtype),
-            scale=1 / (high - low),
-            offset=-low / (high - low) + 0.0,
-            shift=0.08 if few else 0.04,
-            turn=10.0 if few else 0.0,
-            zoom=0.1 if few else 0.0,
-            # Letters, digits and X-rays are grey, and their mirror images mean something else or nothing.
-            flip=channels > 1 if options.flip is None else options.flip,
-            in_memory=nbytes < memory_limit() // 2,
-        )
+        return choose(self.name, samples, options)
+
+    def explain(self, samples: SampleSet, spec: ClassificationSpec, options: Options) -> dict[str, str]:
+        return explain(samples, spec, options)
+
+    def space(self, spec: ClassificationSpec) -> dict[str, Range | tuple[Any, ...]]:
+        return space(spec)
 
     def build(self, spec: ClassificationSpec) -> Model:
-        model = convnet(spec.shape, len(spec.classes), spec.size, spec.scale, spec.offset)
+        if spec.pretrained:
+            model = transfer(spec.shape, len(spec.classes))
+        else:
+            model = convnet(spec.shape, len(spec.classes), spec.size, spec.scale, spec.offset)
         model.compile(optimizer=spec.optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 
-    def load(self, path: Path, spec: ClassificationSpec) -> np.ndarray:
-        return PictureFiles(spec.mode).load(Sample(str(path), None, str(path)))
+    def load(self, path: Path | bytes, spec: ClassificationSpec) -> np.ndarray:
+        return decode(path, spec.mode, upright=True)
+
+    def ready(self) -> Ready:
+        return imagenet_network(self.name)
 
     def prepare_input(self, raw: np.ndarray, spec: ClassificationSpec) -> np.ndarray:
         where, wanted = "Preparing a picture", f"{spec.pixels} of shape (height, width, {spec.channels})"
@@ -179,12 +121,26 @@ class Classification(Task):
         return batches(self._fetch(samples, spec), len(samples), CHUNK)
 
     def decode(self, outputs: np.ndarray, spec: ClassificationSpec) -> np.ndarray:
-        """Probabilities (N, classes), which add up to 1 as float64, too."""
-        probabilities = outputs.astype(np.float64)
-        return probabilities / probabilities.sum(axis=1, keepdims=True)
+        """Calibrated probabilities (N, classes), which add up to 1 as float64, too."""
+        return tempered(outputs, spec.temperature)
+
+    def calibrate(self, outputs: np.ndarray, targets: Sequence[int], spec: ClassificationSpec) -> ClassificationSpec:
+        temperature = fit_temperature(outputs, np.asarray(targets))
+        coverage = min(spec.coverage, len(targets) / (len(targets) + 1))  # more than so few samples could promise
+        least = fit_inclusion(tempered(outputs, temperature), np.asarray(targets), coverage)
+        return dataclasses.replace(spec, temperature=temperature, coverage=coverage, inclusion=least)
 
     def score(self, predictions: np.ndarray, targets: Sequence[int], spec: ClassificationSpec) -> dict[str, Figure]:
-        return with_intervals(class_scores(predictions, np.asarray(targets)), len(targets), seed=spec.seed)
+        wanted, chosen = np.asarray(targets), choose_classes(predictions, np.asarray(spec.costs))
+        scores = class_scores(predictions, wanted, chosen)
+        certainty = certainty_scores(self._before(predictions, spec), included(predictions, spec.inclusion), wanted)
+        return with_intervals(lambda weights: scores(weights) | certainty(weights), len(targets), seed=spec.seed)
+
+    def curves(self, predictions: np.ndarray, targets: Sequence[int], spec: ClassificationSpec) -> list[Curve]:
+        return class_curves(predictions, self._before(predictions, spec), np.asarray(targets), spec.classes)
+
+    def disturbances(self, spec: ClassificationSpec) -> dict[str, Disturbance]:
+        return picture_disturbances() if spec.pixels == "uint8" else {}
 
     def badness(self, predictions: np.ndarray, targets: Sequence[int], spec: ClassificationSpec) -> np.ndarray:
         """By how much another class is held likelier than the right one; 0 where none is."""
@@ -199,16 +155,21 @@ class Classification(Task):
         *,
         with_targets: bool = True,
     ) -> Table:
-        header = [name for name in TABLE_COLUMNS if with_targets or name not in ("target", "correct")]
+        left_out: tuple[str, ...] = () if with_targets else ("target", "correct")
+        left_out += () if spec.coverage else ("sure", "possible")
+        header = [name for name in TABLE_COLUMNS if name not in left_out]
+        chosen = choose_classes(predictions, np.asarray(spec.costs))
+        possible = included(predictions, spec.inclusion)
         rows = []
-        for sample, probabilities in zip(samples, predictions, strict=True):
-            chosen = int(probabilities.argmax())
+        for sample, probabilities, answer, may_be in zip(samples, predictions, chosen, possible, strict=True):
             row = {
                 "id": sample.id,
                 "target": spec.classes[sample.target] if with_targets else None,
-                "prediction": spec.classes[chosen],
-                "confidence": round(float(probabilities[chosen]), 6),
-                "correct": chosen == sample.target,
+                "prediction": spec.classes[answer],
+                "confidence": round(float(probabilities[answer]), 6),
+                "sure": bool(may_be[answer] and may_be.sum() == 1),
+                "possible": "|".join(spec.classes[number] for number in np.flatnonzero(may_be)),
+                "correct": bool(answer == sample.target),
                 "source": sample.source or "",
             }
             rows.append([row[name] for name in header] + [round(float(value), 6) for value in probabilities])
@@ -216,7 +177,7 @@ class Classification(Task):
 
     def tables(self, predictions: np.ndarray, targets: Sequence[int], spec: ClassificationSpec) -> dict[str, Table]:
         count = len(spec.classes)
-        pairs = np.asarray(targets) * count + predictions.argmax(axis=1)
+        pairs = np.asarray(targets) * count + choose_classes(predictions, np.asarray(spec.costs))
         confusion = np.bincount(pairs, minlength=count * count).reshape(count, count)
         rows = [[name, *line] for name, line in zip(spec.classes, confusion.tolist(), strict=True)]
         return {"confusion": Table(["target", *spec.classes], rows)}
@@ -228,6 +189,11 @@ class Classification(Task):
             best = np.argsort(-prediction, kind="stable")[:5]
             bars = [(spec.classes[index], float(prediction[index])) for index in best]
         return draw_picture(raw * spec.scale + spec.offset, title, bars)
+
+    @staticmethod
+    def _before(predictions: np.ndarray, spec: ClassificationSpec) -> np.ndarray:
+        """The probabilities before they were calibrated."""
+        return tempered(predictions, 1 / spec.temperature)
 
     def _fetch(self, samples: SampleSet, spec: ClassificationSpec) -> Any:
         """The function that gives prepared pictures and targets of rows, from memory or from the files."""
@@ -266,25 +232,3 @@ def _count_as(samples: SampleSet, classes: tuple[str, ...]) -> SampleSet:
         dataclasses.replace(sample, target=classes.index(samples.classes[sample.target])) for sample in samples
     ]
     return SampleSet(renumbered, classes, samples.store, samples.origin, samples.quarantined)
-
-
-def _choose_size(samples: SampleSet, options: Options) -> tuple[int, int]:
-    """The rows and columns to bring pictures to: what was asked for, or their own where it is small, or a square."""
-    if options.image_size is not None:
-        return options.image_size, options.image_size
-    shapes = [(height, width) for height, width, _ in picture_shapes(samples)]
-    if len(set(shapes)) == 1 and max(shapes[0]) <= LARGEST_AS_IT_IS:
-        return shapes[0]
-    side = int(np.median([min(shape) for shape in shapes]))
-    side = max(SMALLEST_SIDE, min(SIDES[options.size], side))
-    return side, side
-
-
-def _range(samples: SampleSet) -> tuple[float, float]:
-    """The least and greatest number in the pictures."""
-    ranges = [(float(picture.min()), float(picture.max())) for picture in map(samples.load, samples)]
-    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
-    if low == high:
-        fix = "Check how the file was made."
-        raise UserError("striate train", f"pictures of nothing but {low}", "pictures that differ", fix)
-    return low, high

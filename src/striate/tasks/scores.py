@@ -8,12 +8,15 @@ BINS = 15
 EPSILON = 1e-7  # Keras's: the cross-entropy is then the one that training reports
 
 
-def class_scores(probabilities: np.ndarray, targets: np.ndarray) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+def class_scores(
+    probabilities: np.ndarray, targets: np.ndarray, chosen: np.ndarray | None = None
+) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """Make the function from weights (N, R) to every score (R,).
 
     Args:
         probabilities: (N, K), each row adding up to 1.
         targets: Class numbers (N,).
+        chosen: The answers (N,); the likeliest classes if left out.
 
     Returns:
         A function; its scores are `accuracy`; `balanced_accuracy`, the mean recall of the classes that are
@@ -29,11 +32,11 @@ def class_scores(probabilities: np.ndarray, targets: np.ndarray) -> Callable[[np
     probabilities = np.asarray(probabilities, np.float64)
     targets = np.asarray(targets)
     classes = probabilities.shape[1]
-    chosen, confidence = probabilities.argmax(1), probabilities.max(1)
+    chosen = probabilities.argmax(1) if chosen is None else chosen
     right = chosen == targets
     is_target, is_chosen = np.eye(classes, dtype=np.float32)[targets], np.eye(classes, dtype=np.float32)[chosen]
     is_found = is_target * right[:, None]
-    gaps = np.eye(BINS)[_bins(confidence)] * (confidence - right)[:, None]
+    gaps = _gaps(probabilities, targets)
     surprise = -np.log(np.clip(probabilities[np.arange(len(targets)), targets], EPSILON, 1 - EPSILON))
     ranked = [1] if classes == 2 else range(classes)
     rankings = [Ranking(probabilities[:, number], targets == number) for number in ranked]
@@ -51,6 +54,47 @@ def class_scores(probabilities: np.ndarray, targets: np.ndarray) -> Callable[[np
         }
 
     return scores
+
+
+def certainty_scores(
+    before: np.ndarray, possible: np.ndarray, targets: np.ndarray
+) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """Make the function from weights (N, R) to how well it is known what the network does not know, (R,).
+
+    Args:
+        before: Probabilities (N, K) before they were calibrated.
+        possible: Which classes are held possible, (N, K).
+        targets: Class numbers (N,).
+
+    Returns:
+        A function; its scores are `ece_uncalibrated`; `coverage`, how often the right class is among the possible ones;
+        `sure`, how often only one is; `accuracy_sure`, how often it is the right one then. What is not defined is NaN.
+
+    Example:
+        >>> before, possible = np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([[True, False], [True, True]])
+        >>> scores = certainty_scores(before, possible, np.array([0, 1]))(np.ones((2, 1)))
+        >>> {name: round(float(value[0]), 3) for name, value in scores.items()}
+        {'ece_uncalibrated': 0.35, 'coverage': 1.0, 'sure': 0.5, 'accuracy_sure': 1.0}
+    """
+    held, sure = possible[np.arange(len(targets)), targets], possible.sum(axis=1) == 1
+    gaps = _gaps(np.asarray(before, np.float64), targets)
+
+    def scores(weights: np.ndarray) -> dict[str, np.ndarray]:
+        total = weights.sum(0, dtype=np.float64)
+        return {
+            "ece_uncalibrated": np.abs(gaps.T @ weights).sum(0) / total,
+            "coverage": held @ weights / total,
+            "sure": sure @ weights / total,
+            "accuracy_sure": _ratio((held & sure) @ weights, sure @ weights),
+        }
+
+    return scores
+
+
+def _gaps(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """By how much the confidence of each sample is too high, in the column of its bin, (N, BINS)."""
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == targets
+    return np.asarray(np.eye(BINS)[_bins(confidence)] * (confidence - right)[:, None])
 
 
 class Ranking:

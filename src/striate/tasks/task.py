@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
@@ -12,12 +12,14 @@ import numpy as np
 from striate.data.samples import Sample, SampleSet
 from striate.foundation.checks import UserError, check_choice, check_int
 from striate.models.model import Model
+from striate.tasks.curves import Curve
 from striate.tasks.intervals import Figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 SIZES = ("small", "medium", "large")
+COUNTS = ("epochs", "batch_size", "image_size")  # options that are whole numbers of at least 1
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,9 @@ class Options:
         batch_size: Samples in a step.
         image_size: Rows and columns that pictures are brought to.
         flip: Whether training may mirror pictures.
+        pretrained: Whether to begin with a network that knows photographs: "auto", "yes" or "no".
+        cost: What missing classes costs, as "cat=5,dog=1"; 1 where nothing is said.
+        coverage: How often the possible answers are to hold the right one: 0.99.
         seed: Decides splits, first weights and the order of samples.
     """
 
@@ -38,6 +43,9 @@ class Options:
     batch_size: int | None = None
     image_size: int | None = None
     flip: bool | None = None
+    pretrained: str | None = None
+    cost: str | None = None
+    coverage: float | None = None
     seed: int = 0
 
 
@@ -86,6 +94,39 @@ class Spec:
         return cls(**fields)
 
 
+Disturbance = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
+"""Given raw contents of a sample, a strength from 0 to 1 and a source of chance, gives altered ones."""
+
+
+class Range(NamedTuple):
+    """Numbers that a search may try.
+
+    Attributes:
+        low, high: The least and the greatest.
+        log: Whether their logarithm counts: from 0.001 to 0.01 as far as from 0.01 to 0.1.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+
+
+class Ready(NamedTuple):
+    """A network that somebody else has trained.
+
+    Attributes:
+        name: What it is called.
+        knows: What it was trained on, in words.
+        model: The network.
+        spec: How its inputs and outputs are to be read.
+    """
+
+    name: str
+    knows: str
+    model: Model
+    spec: Any
+
+
 class Table(NamedTuple):
     """Rows under a header, as a CSV file holds them."""
 
@@ -103,7 +144,7 @@ class Task(abc.ABC):
         name: As on the command line and in files.
         looks_for: What `read` takes, in words.
         spec_type: The dataclass of its choices.
-        options: Those of "epochs", "batch_size", "image_size" and "flip" that it knows.
+        options: Those of `Options` that it knows, beside size and seed.
         suffixes: Endings of the files that `load` takes, in lower case.
         headline: The score that sums a model up.
     """
@@ -152,12 +193,12 @@ class Task(abc.ABC):
         where = "striate train"
         check_choice(where, "--size", options.size, SIZES)
         check_int(where, "--seed", options.seed, minimum=0)
-        for name in ("epochs", "batch_size", "image_size", "flip"):
+        for name in (field.name for field in dataclasses.fields(options) if field.default is None):
             value, flag = getattr(options, name), "--" + name.replace("_", "-")
             if value is not None and name not in self.options:
                 needs = f"no {flag}, which means nothing for {self.name}"
                 raise UserError(where, f"{flag} {value}", needs, "Leave it out.")
-            if value is not None and name != "flip":
+            if value is not None and name in COUNTS:
                 check_int(where, flag, value)
 
     @abc.abstractmethod
@@ -168,6 +209,19 @@ class Task(abc.ABC):
             UserError: An option does not fit the samples.
         """
 
+    def explain(self, samples: SampleSet, spec: Any, options: Options) -> dict[str, str]:
+        """Why the choices of `plan` are as they are, by field of the spec; for people.
+
+        Args:
+            samples, options: Those that `plan` got.
+            spec: What it returned.
+        """
+        return {}
+
+    def space(self, spec: Any) -> dict[str, Range | tuple[Any, ...]]:
+        """What a search may try instead of the spec's choices, by field: a range of numbers, or several values."""
+        return {}
+
     @abc.abstractmethod
     def build(self, spec: Any) -> Model:
         """A new, compiled network."""
@@ -175,8 +229,8 @@ class Task(abc.ABC):
     # Samples in, predictions out ------------------------------------------------------------------
 
     @abc.abstractmethod
-    def load(self, path: Path, spec: Any) -> np.ndarray:
-        """Read one file as the samples of the training were read.
+    def load(self, path: Path | bytes, spec: Any) -> np.ndarray:
+        """Read one file, or the bytes of one, as the samples of the training were read.
 
         Raises:
             UserError: It cannot be read.
@@ -202,6 +256,24 @@ class Task(abc.ABC):
     def decode(self, outputs: Any, spec: Any) -> Any:
         """Predictions, one a sample, out of the network's outputs."""
 
+    def calibrate(self, outputs: Any, targets: Sequence[Any], spec: Any) -> Any:
+        """The spec with what turns the network's outputs into honest predictions, once it is trained.
+
+        Args:
+            outputs: The network's, of the validation samples.
+            targets: What they should be.
+            spec: Of the training.
+        """
+        return spec
+
+    def ready(self) -> Ready | None:
+        """A network that answers without a training of the user's own; None where there is none.
+
+        Raises:
+            UserError: There is one, but not on this machine; says what to install.
+        """
+        return None
+
     # Judging --------------------------------------------------------------------------------------
 
     @abc.abstractmethod
@@ -219,6 +291,14 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def tables(self, predictions: Any, targets: Sequence[Any], spec: Any) -> dict[str, Table]:
         """Further tables of an evaluation, by file name without ending: "confusion"."""
+
+    def curves(self, predictions: Any, targets: Sequence[Any], spec: Any) -> list[Curve]:
+        """Diagrams of an evaluation."""
+        return []
+
+    def disturbances(self, spec: Any) -> dict[str, Disturbance]:
+        """Small changes that inputs may meet with in the world, by name, which the evaluation tries."""
+        return {}
 
     @abc.abstractmethod
     def draw(self, raw: np.ndarray, prediction: Any, target: Any, spec: Any) -> "Drawing":

@@ -2,6 +2,7 @@
 
 from striate.apps.machine import machine, missing, openmp_runtimes, versions
 from striate.apps.output import Output
+from striate.kernels.library import units
 
 # What each set of compiled kernels is.
 MEANING = {
@@ -30,6 +31,9 @@ def doctor(output: Output) -> None:
     output.say(f"OpenMP runtimes: {said.get(count, f'{count}, which will fight over the cores')}")
     for runtime in runtimes or [] if count and count > 1 else []:
         output.say(f"  {runtime}", "yellow")
+    if not units():
+        fix = "install a C++ compiler (Debian and Ubuntu: g++), then striate once more"
+        output.say(f"No kernels are compiled: {fix}; until then networks run as fast as PyTorch by itself.", "yellow")
     for name, use in gone.items():
         output.say(f"Missing: {name}, for {use}; everything else works.", "yellow")
     if not gone:

@@ -1,7 +1,10 @@
-"""`striate predict`: what a sealed model says of files."""
+"""`striate predict`: what a model says of files."""
 
+import dataclasses
 import glob
-from collections.abc import Sequence
+import json
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +12,36 @@ import numpy as np
 
 from striate.apps.commands.evaluate import model_of
 from striate.apps.evaluation import load_predictor
+from striate.apps.inputs import STANDARD_INPUT, Input, list_inputs
 from striate.apps.output import Output, command_line
-from striate.apps.run import csv_text
+from striate.apps.run import ABOUT, csv_text
 from striate.data.samples import Sample
 from striate.data.threads import side_by_side, worker_count
+from striate.deliver import Predictor
 from striate.foundation.checks import UserError
-from striate.tasks import Table
+from striate.tasks import Table, all_tasks, ready_task
 
-WHERE = "striate predict"
-MOST_COLUMNS = 4  # for people; --csv and --json have all of them
+CHUNK = 256  # inputs whose answers come together
+MOST_COLUMNS = 4  # for people; the other forms have all of them
+FORMS = ("table", "csv", "jsonl")
 
 
-def predict(subject: Path, inputs: Sequence[str], as_csv: bool, output: Output) -> int:
-    """Predict files and say what came out.
+@dataclasses.dataclass
+class Answered:
+    """What came of all inputs: answers by column, and which inputs could not be read."""
+
+    records: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    failed: dict[str, UserError] = dataclasses.field(default_factory=dict)
+    count: int = 0
+
+
+def predict(subject: Path, inputs: Sequence[str], form: str, output: Output) -> int:
+    """Predict files and say what came out, as it comes.
 
     Args:
-        subject: A run folder or a sealed file.
-        inputs: Files, folders, and patterns such as "new/*.jpg".
-        as_csv: Print a whole table as CSV.
+        subject: A run folder or a sealed file; an input if it is neither, for a network that is there without training.
+        inputs: Files, folders, patterns such as "new/*.jpg", and "-" for standard input.
+        form: One of `FORMS`: columns for people, a whole table as CSV, or one JSON object a line.
         output: Where to say it.
 
     Returns:
@@ -35,73 +50,88 @@ def predict(subject: Path, inputs: Sequence[str], as_csv: bool, output: Output) 
     Raises:
         UserError: The model cannot be used, or none of the files can.
     """
-    path = model_of(subject)
-    predictor = load_predictor(path)
+    if is_model(subject, inputs):
+        path: Path | None = model_of(subject)
+        predictor = load_predictor(path)  # type: ignore[arg-type]
+    else:
+        path, inputs = None, [str(subject), *inputs]
+        ready_for: Any
+        ready_for, ready = ready_task()
+        predictor = Predictor(ready.model, ready_for, ready.spec)
+        output.say(f"No model was named, so {ready.name} answers, which knows {ready.knows}.")
     task: Any = predictor.task
-    files = list_files(inputs, task.suffixes)
+    answered, keep = Answered(), output.as_json
+    for table in tables(predictor, list_inputs(inputs, task.suffixes), answered):
+        show(table, form, output, first=answered.count == 0)
+        answered.count += len(table.rows)
+        if keep:
+            answered.records += [dict(zip(table.header, row, strict=True)) for row in table.rows]
+    if not answered.count:
+        raise next(iter(answered.failed.values()))
+    for error in answered.failed.values():
+        output.complain(str(error))
+    if form == "table":
+        judged = ["striate", "evaluate", subject, "FOLDER"] if path else ["striate", "train", "FOLDER"]
+        output.next([command_line(*judged)])
+    failures = [{"source": source, "reason": str(error)} for source, error in answered.failed.items()]
+    model = None if path is None else str(path)
+    output.result({"model": model, "predictions": answered.records, "failed": failures})
+    return 2 if answered.failed else 0
 
-    def load(file: Path) -> np.ndarray | UserError:
+
+def is_model(subject: Path, inputs: Sequence[str]) -> bool:
+    """Whether the first word names a model, and no input: standard input, a pattern, a file that a task reads."""
+    if subject.is_dir():
+        return bool(inputs) or (subject / ABOUT).exists()
+    endings = {suffix for task in all_tasks().values() for suffix in task.suffixes}
+    return not (str(subject) == STANDARD_INPUT or subject.suffix.lower() in endings or glob.has_magic(str(subject)))
+
+
+def tables(predictor: Predictor, inputs: Sequence[Input], answered: Answered) -> Iterator[Table]:
+    """The answers, a few hundred inputs at a time; those that cannot be read are noted."""
+    task: Any = predictor.task
+
+    def load(one: Input) -> np.ndarray | UserError:
         try:
-            return task.prepare_input(task.load(file, predictor.spec), predictor.spec)
+            return task.prepare_input(task.load(one.content, predictor.spec), predictor.spec)
         except UserError as error:
             return error
 
-    contents = list(side_by_side(load, files, worker_count()))
-    failed = {str(file): error for file, error in zip(files, contents, strict=True) if isinstance(error, UserError)}
-    if len(failed) == len(files):
-        raise next(iter(failed.values()))
-    good = [(file, content) for file, content in zip(files, contents, strict=True) if str(file) not in failed]
-    samples = [Sample(str(file), None, str(file)) for file, _ in good]
-    predictions = predictor.predict(content for _, content in good)
-    table = task.rows(predictions, samples, predictor.spec, with_targets=False)
-    show(table, as_csv, output)
-    for error in failed.values():
-        output.complain(str(error))
-    if not as_csv:
-        output.next([command_line("striate", "evaluate", subject, "FOLDER")])
-    records = [dict(zip(table.header, row, strict=True)) for row in table.rows]
-    failures = [{"source": source, "reason": str(error)} for source, error in failed.items()]
-    output.result({"model": str(path), "predictions": records, "failed": failures})
-    return 2 if failed else 0
+    for begin in range(0, len(inputs), CHUNK):
+        few = inputs[begin : begin + CHUNK]
+        contents = list(side_by_side(load, few, worker_count()))
+        pairs = list(zip(few, contents, strict=True))
+        answered.failed |= {one.name: found for one, found in pairs if isinstance(found, UserError)}
+        good = [(one, found) for one, found in pairs if isinstance(found, np.ndarray)]
+        if good:
+            samples = [Sample(one.name, None, one.name) for one, _ in good]
+            predictions = predictor.predict(found for _, found in good)
+            yield task.rows(predictions, samples, predictor.spec, with_targets=False)
 
 
-def list_files(inputs: Sequence[str], suffixes: Sequence[str]) -> list[Path]:
-    """The files that are meant, each once, in the order given; of folders, those with a task's endings.
-
-    Raises:
-        UserError: There is none, a path leads to nothing, or a folder has no such file.
-    """
-    if not inputs:
-        raise UserError(WHERE, "no inputs", "files, folders or patterns", "Name some, for example a picture.")
-    found: list[Path] = []
-    for text in inputs:
-        path = Path(text)
-        if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes and file.is_file())
-            if not inside:
-                needs = f"files that end in {', '.join(suffixes)}"
-                raise UserError(WHERE, f"{text!r} with no file it can read", needs, "Check the path.")
-            found += inside
-        elif path.exists():
-            found.append(path)
-        else:
-            matches = sorted(map(Path, glob.glob(text, recursive=True)))  # noqa: PTH207 - also absolute patterns
-            if not matches:
-                raise UserError(WHERE, f"no file {text!r}", "files, folders or patterns", "Check the path.")
-            found += [match for match in matches if match.is_file()]
-    return list(dict.fromkeys(found))
-
-
-def show(table: Table, as_csv: bool, output: Output) -> None:
-    """The table as CSV, or its first columns for people; with --json, nothing."""
+def show(table: Table, form: str, output: Output, *, first: bool) -> None:
+    """A table in the form that was asked for, its head only the first time; with --json, nothing."""
     if output.as_json:
         return
-    if as_csv:
-        print(csv_text(table.header, table.rows), end="")
-        return
+    if form == "csv":
+        text = csv_text(table.header, table.rows)
+        print(text if first else text.split("\n", 1)[1], end="", flush=True)
+    elif form == "jsonl":
+        for row in table.rows:
+            print(json.dumps(dict(zip(table.header, row, strict=True)), ensure_ascii=False))
+        sys.stdout.flush()
+    else:
+        _show_columns(table, output, first)
+
+
+def _show_columns(table: Table, output: Output, first: bool) -> None:
     head = [name for name in table.header if name != "source"][:MOST_COLUMNS]
     places = [table.header.index(name) for name in head if not name.startswith("p_")]
-    rows = [[table.header[place] for place in places], *([str(row[place]) for place in places] for row in table.rows)]
+    rows = [[table.header[place] for place in places], *([_cell(row[place]) for place in places] for row in table.rows)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(places))]
-    for row in rows:
+    for row in rows if first else rows[1:]:
         output.tell("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _cell(value: Any) -> str:
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)

@@ -1,12 +1,8 @@
 """`striate train` and `striate demo`: from data to a sealed model with its report, in a folder that can be resumed."""
 
 import dataclasses
-import random
 import time
 from typing import Any
-
-import numpy as np
-import torch
 
 from striate.apps.evaluation import judge, load_predictor, score_lines, write_drawings, write_evaluation
 from striate.apps.journal import Journal
@@ -14,6 +10,7 @@ from striate.apps.output import Output, command_line
 from striate.apps.prepare import Prepared, Request, check_same, resumed, started
 from striate.apps.report import write_report
 from striate.apps.run import RunFolder, default_folder
+from striate.apps.search import search
 from striate.apps.stopping import Stop
 from striate.data.arrays import make_feed
 from striate.data.samples import SampleSet
@@ -24,6 +21,7 @@ from striate.tasks.schedule import RiseAndFall
 from striate.training.backup import BackupAndRestore
 from striate.training.callbacks import EarlyStopping
 from striate.training.progress import ProgressBar
+from striate.training.seeding import seed_everything
 
 BATCHES_BETWEEN_BACKUPS = 500
 GOLDEN_INPUTS = 8
@@ -51,7 +49,10 @@ def train(request: Request, output: Output) -> None:
     """
     out = request.out or default_folder(request.name, request.resume)
     run = RunFolder.open(out) if request.resume else RunFolder.create(out)
-    with run.alone():
+    with run.alone() as kept:
+        if not kept:
+            said = "a file system without locks, so nothing keeps a second training out of it; start none there"
+            output.say(f"{run.path} is on {said}.", "yellow")
         go_on(run, request, output)
 
 
@@ -69,12 +70,27 @@ def go_on(run: RunFolder, request: Request, output: Output) -> None:
     else:
         prepared = run.unless_refused(lambda: started(request, run, output))
     if run.state == "started":
+        if request.trials is not None and "searched" not in run.about:
+            prepared = dataclasses.replace(prepared, spec=searched(prepared, request, output))
         fit(prepared, request, output)
     evaluate(prepared, output)
     run.note(state="finished", seconds=round(run.about.get("seconds", 0.0) + time.perf_counter() - begun, 1))
     run.event("finished")
     write_report(run.path)
     finish(run, output)
+
+
+def searched(prepared: Prepared, request: Request, output: Output) -> Any:
+    """The best choices found.
+
+    Raises:
+        Interrupted: The search was told to stop; the trials that ended are kept.
+    """
+    assert request.trials is not None
+    try:
+        return search(prepared, request.trials, request.storage, output)
+    except KeyboardInterrupt:
+        raise interrupted(prepared.run, request) from None
 
 
 def fit(prepared: Prepared, request: Request, output: Output) -> None:
@@ -101,7 +117,10 @@ def fit(prepared: Prepared, request: Request, output: Output) -> None:
         raise interrupted(run, request)
     run.note(best_epoch=best.best_epoch + 1)
     run.event("trained", best_epoch=best.best_epoch + 1)
-    seal_best(prepared, model)
+    outputs = model.predict(validation, verbose=0)
+    spec = task.calibrate(outputs, [sample.target for sample in prepared.part("validation")], spec)
+    run.note(spec=spec.to_json())
+    seal_best(dataclasses.replace(prepared, spec=spec), model)
     run.note(state="trained")
     if stop.asked:
         raise interrupted(run, request)
@@ -188,10 +207,3 @@ def show_inputs(prepared: Prepared, training: Any) -> None:
         return task.draw(batch.x[index].numpy(), None, batch.y[index].numpy(), spec)
 
     write_drawings(prepared.run.path / "samples", ["input"] * count, draw, range(count))
-
-
-def seed_everything(seed: int) -> None:
-    """Set every global random generator."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
