@@ -147,6 +147,8 @@ def test_planted_faults_are_all_found_and_nothing_else(data, check, tmp_path):
     assert contents(data) == before
     check_page((tmp_path / "out" / "data_report.html").read_text(), planted)
     check_manifest(Path(report["manifest"]), data, planted)
+    again, listed = check(report["manifest"])
+    assert (again, {finding["severity"] for finding in listed["findings"]} <= {"note", "warn"}) == (0, True)
 
 
 def check_page(page, planted):
@@ -204,6 +206,19 @@ def test_names_are_escaped_and_one_picture_under_two_labels_is_told(tmp_path, ca
     assert "twin.png" not in listed
     assert "c/0<i>.png" not in listed
     assert len(listed.splitlines()) == 1 + 19
+    words = [
+        "train",
+        tmp_path / "pets-check.csv",
+        "--epochs",
+        "1",
+        "--size",
+        "small",
+        "--out",
+        tmp_path / "run",
+        "--quiet",
+    ]
+    assert cli.main([str(word) for word in words]) == 0
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["data"]["samples"] == 19
 
 
 def test_a_training_keeps_copies_in_one_split_and_resumes(pictures, tmp_path, capsys):

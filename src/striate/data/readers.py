@@ -4,6 +4,7 @@ from pathlib import Path
 
 from striate.data.class_folders import read_class_folders
 from striate.data.idx import mnist_5k, read_idx
+from striate.data.manifest import SUFFIXES, read_manifest
 from striate.data.npz import read_npz
 from striate.data.pictures import MODES
 from striate.data.samples import SampleSet
@@ -13,7 +14,7 @@ __all__ = ["mnist_5k", "read_classification"]
 
 _LOOKED_FOR = (
     "a folder of class folders with pictures, the same inside train/ and test/, "
-    "an .npz with images and labels, or a folder with MNIST's idx files"
+    "a list of pictures (.csv with path and label), an .npz with images and labels, or a folder with MNIST's idx files"
 )
 
 
@@ -21,8 +22,8 @@ def read_classification(path: str | Path, mode: str | None = None) -> SampleSet:
     """Read pictures with one class each.
 
     Recognised are a folder of class folders, the same inside train/ and test/ (and val/), an .npz as MedMNIST or
-    Keras's mnist.npz or with images and labels, and a folder with MNIST's idx files. Pictures in files are not
-    decoded yet: `verify` does that.
+    Keras's mnist.npz or with images and labels, a list of pictures (see `read_manifest`), and a folder with MNIST's idx
+    files. Pictures in files are not decoded yet: `verify` does that.
 
     Args:
         path: A file or folder.
@@ -43,6 +44,8 @@ def read_classification(path: str | Path, mode: str | None = None) -> SampleSet:
         fix = nearest(path.name, beside[:20]) if beside else "Check the path."
         raise UserError(where, "no such file or folder", _LOOKED_FOR, fix)
     if path.is_file():
+        if path.suffix.lower() in SUFFIXES:
+            return read_manifest(path, mode)
         if path.suffix.lower() != ".npz":
             raise UserError(
                 where, f"a file of type {path.suffix or 'unknown'}", _LOOKED_FOR, "Pass the folder instead."

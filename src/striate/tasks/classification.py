@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from striate.data.dataset import Dataset
+from striate.data.manifest import SUFFIXES
 from striate.data.pictures import EXTENSIONS, decode, resize
 from striate.data.readers import mnist_5k, read_classification
 from striate.data.samples import Sample, SampleSet
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 CHUNK = 256
+KINDS = {".npz": "an .npz file", **dict.fromkeys(SUFFIXES, "a list of pictures")}
 TABLE_COLUMNS = ["id", "target", "prediction", "confidence", "sure", "possible", "correct", "source"]
 _IDX = re.compile(r"(train|t10k)-(images|labels)[-.]idx\d-ubyte(\.gz)?")
 
@@ -44,8 +46,8 @@ class Classification(Task):
 
     name = "classification"
     looks_for = (
-        "a folder of class folders with pictures (with or without train/ and test/ above them), an .npz with images "
-        "and labels, or a folder with MNIST's idx files"
+        "a folder of class folders with pictures (with or without train/ and test/ above them), a list of pictures "
+        "(.csv with path and label), an .npz with images and labels, or a folder with MNIST's idx files"
     )
     spec_type = ClassificationSpec
     options = ("epochs", "batch_size", "image_size", "flip", "pretrained", "cost", "coverage")
@@ -54,7 +56,7 @@ class Classification(Task):
 
     def recognises(self, path: Path) -> str | None:
         if path.is_file():
-            return "an .npz file" if path.suffix.lower() == ".npz" else None
+            return KINDS.get(path.suffix.lower())
         entries = list(path.iterdir())
         if any(_IDX.fullmatch(entry.name) for entry in entries):
             return "MNIST's idx files"

@@ -25,7 +25,7 @@ def check_data(path: Path, out: Path | None, fix: bool, output: Output) -> int:
     Args:
         path: The data.
         out: Where the report goes; None for NAME-check beside the data.
-        fix: Whether to write the manifest, OUT.csv.
+        fix: Whether to write the manifest, NAME-check.csv beside the data.
         output: Where to speak.
 
     Returns:
@@ -35,7 +35,7 @@ def check_data(path: Path, out: Path | None, fix: bool, output: Output) -> int:
         UserError: The data cannot be read, or the report would be written into it.
     """
     task = find_task(path)
-    folder = out or path.resolve().parent / f"{path.resolve().stem if path.is_file() else path.resolve().name}-check"
+    folder = out or _beside(path)
     if path.is_dir() and folder.resolve().is_relative_to(path.resolve()):
         raise UserError("--out", f"{str(folder)!r}, inside the data", "a folder outside it", "Pass another --out.")
     samples, diagnosis = checked(task, path, output)
@@ -44,7 +44,9 @@ def check_data(path: Path, out: Path | None, fix: bool, output: Output) -> int:
     write_data_report(folder, f"The data of {path.resolve().name}", report, diagnosis.findings, samples)
     _tell(diagnosis, output)
     output.say(f"See {folder / 'data_report.html'}")
-    manifest = _write_manifest(folder, samples, diagnosis) if fix else None
+    manifest = (
+        _write_manifest(_beside(path).with_name(_beside(path).name + ".csv"), samples, diagnosis) if fix else None
+    )
     source = manifest or path
     if diagnosis.refused and not fix:
         output.next([command_line("striate", "check-data", path, "--fix")])
@@ -53,6 +55,12 @@ def check_data(path: Path, out: Path | None, fix: bool, output: Output) -> int:
     written = None if manifest is None else str(manifest)
     output.result({**report, "report": str(folder / "data_report.html"), "manifest": written})
     return BAD_INPUT if diagnosis.refused else 0
+
+
+def _beside(path: Path) -> Path:
+    """The place beside the data that is called after it."""
+    path = path.resolve()
+    return path.parent / f"{path.stem if path.is_file() else path.name}-check"
 
 
 def _splits(samples: SampleSet) -> list[str | None]:
@@ -70,9 +78,8 @@ def _tell(diagnosis: Diagnosis, output: Output) -> None:
         output.tell(line, style)
 
 
-def _write_manifest(folder: Path, samples: SampleSet, diagnosis: Diagnosis) -> Path:
-    """List what is good beside the report's folder: one of each picture, its class, group and split."""
-    target = folder.with_name(folder.name + ".csv")
+def _write_manifest(target: Path, samples: SampleSet, diagnosis: Diagnosis) -> Path:
+    """List what is good: one of each picture, its class, group and split."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -81,7 +88,7 @@ def _write_manifest(folder: Path, samples: SampleSet, diagnosis: Diagnosis) -> P
             got, needs = f"a sample without a file ({sample.id})", "pictures in files"
             raise UserError("--fix", got, needs, "Leave --fix out.")
         targets = sample.target if isinstance(sample.target, tuple) else (sample.target,)
-        place = os.path.relpath(Path(sample.source).resolve(), target.resolve().parent)
+        place = os.path.relpath(Path(sample.source).resolve(), target.parent)
         label = "|".join(samples.classes[one] for one in targets)
         writer.writerow([Path(place).as_posix(), label, sample.group or "", sample.split or ""])
     write_text(target, table.getvalue())
