@@ -14,6 +14,8 @@ from measure import arguments, report, spread, tell
 from pieces_table import LAYERS, LOSSES, METRICS, OPTIMIZERS, SHAPES, First, Work
 from torch import nn
 
+from striate.training.memory import keep_freed_memory
+
 
 def layer_work(module: nn.Module, x: Any) -> Work:
     """Forward and backward of a layer or module that has its weights, in training."""
@@ -92,6 +94,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15, help="turns of each (default 15)")
     parser.add_argument("--only", default="", help="those with this in their name")
     options = parser.parse_args()
+    keep_freed_memory()  # as `fit` does, for both sides: else page faults decide who is the faster
     results = {}
     for name, (mine, theirs) in pairs().items():
         if options.only.lower() in name.lower():
