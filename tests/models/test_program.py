@@ -196,6 +196,25 @@ def test_some_items_at_a_time(monkeypatch):
             ]
 
 
+@pytest.mark.parametrize("kind", ["series", "pictures", "volumes"])
+def test_lines_some_items_at_a_time(kind, monkeypatch):
+    """Lines of a series are all alike, whichever item they are of; those of pictures are not."""
+    monkeypatch.setattr("striate.models.grouping.NEAR", 100_000)
+    shape, conv, window = {
+        "series": ((256, 16), layers.Conv1D, 5),
+        "pictures": ((16, 16, 16), layers.Conv2D, (5, 5)),
+        "volumes": ((8, 8, 8, 16), layers.Conv3D, 3),
+    }[kind]
+    stack = [conv(32, window, padding="same", name="a"), layers.ReLU(), conv(16, window, padding="same", name="b")]
+    model = Sequential([layers.Input(shape), *stack])
+    given = torch.randn(45, *shape)
+    for unit, threads in ENGINES:
+        with running(unit, threads):
+            program = Program(model)
+            assert_same(program(given), expected(model, given))
+            assert all("along lines" in line and "of 45 items" in line for line in program.describe().splitlines())
+
+
 def test_zeros_around_stay_zeros_some_items_at_a_time(monkeypatch):
     """They are written once, when memory is new."""
     monkeypatch.setattr("striate.models.grouping.NEAR", 5_000)

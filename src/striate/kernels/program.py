@@ -54,7 +54,7 @@ class Instruction(ctypes.Structure):
 
 
 def numbers(*values: int) -> Numbers:
-    """Sizes, as an instruction takes them."""
+    """Sizes, as an instruction takes them: always so many, since all of them are copied."""
     return (ctypes.c_int64 * MOST_SIZES)(*values)
 
 

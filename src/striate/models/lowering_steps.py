@@ -175,7 +175,7 @@ class Convolve(Slide):
             return self.build(Operation.WINOGRAD, sizes, kernel, bias)
         if self.suits_lines:
             self.made = "Winograd's convolution along lines"
-            sizes = sizes_of(self.source, self.cells, self.filters, self.window, self.before)
+            sizes = numbers(*sizes_of(self.source, self.cells, self.filters, self.window, self.before))
             shape = *self.window, channels, self.filters
             kernel, bias = self.pack(packed, "lines", lambda k: for_lines(k.view(shape), sizes))
             return self.build(Operation.LINES, sizes, kernel, bias)

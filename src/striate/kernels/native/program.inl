@@ -103,7 +103,13 @@ int run_some(const Instruction& whole, const Apart& apart, int64_t items, int64_
   Instruction some = whole;
   int64_t sizes[MOST_SIZES];
   std::memcpy(sizes, whole.sizes, sizeof sizes);
-  sizes[0] = sizes[0] / items * count;  // every operation's first size: items, or what there is of each of them
+  // Every operation's first size is items, or what there is of each of them; but of lines that are alike, whichever item
+  // they are of (`sizes_of` in conv_lines.py), the rows of input and output count them.
+  constexpr int ROWS[] = {2, 6};
+  if (whole.operation == LINES && sizes[0] < items)
+    for (int rows : ROWS) sizes[rows] = sizes[rows] / items * count;
+  else
+    sizes[0] = sizes[0] / items * count;
   some.sizes = sizes;
   const auto moved = [&](int array) { return first * apart.by_item[array] + thread * apart.by_thread[array]; };
   for (int array = 0; array + 1 < ARRAYS; array++)
